@@ -22,7 +22,7 @@ export function identityOf(workload: {
   };
 }
 
-/** The first five path-split segments must be exactly those of a workload identity; anything else is undefined. */
+/** Undefined for anything but exactly the form above. */
 export function parseIdentity(uri: string): Identity | undefined {
   const parts = uri.split('/');
   const [scheme, empty, trustDomain, ns, namespace, sa, serviceAccount] = parts;

@@ -2,15 +2,23 @@
 // process itself. Above this interface there are no namespaces. Failures are MeshErrors that name the address.
 import type { Socket } from 'node:net';
 import type { IpAddress, SocketAddress } from './address.ts';
+import type { ByteStream } from './byte-stream.ts';
 
-export interface AcceptedSocket {
-  /** Paused, allowHalfOpen, TCP_NODELAY. For plain TCP wrap it with `streamOfSocket`; for TLS hand it to node:tls. */
-  readonly socket: Socket;
+interface Accepted {
   readonly peer: SocketAddress;
   /** The local end as the kernel sees it after redirection. */
   readonly local: SocketAddress;
   /** What the peer dialled, from SO_ORIGINAL_DST; `local` when the connection was not redirected. */
   readonly originalDestination: SocketAddress;
+}
+
+export interface AcceptedStream extends Accepted {
+  readonly stream: ByteStream;
+}
+
+/** Paused, allowHalfOpen, TCP_NODELAY: for node:tls to take over. */
+export interface AcceptedSocket extends Accepted {
+  readonly socket: Socket;
 }
 
 export interface ListenOptions {
@@ -39,11 +47,14 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
 }
 
+/** Streams are for bytes that we carry as they are (they may stand on raw handles); sockets are for TLS on top. */
 export interface SocketFactory {
   /** @throws MeshError ADDRESS_IN_USE, NOT_PERMITTED, IO_FAILED */
-  listen(options: ListenOptions, onAccept: (accepted: AcceptedSocket) => void): Promise<Listener>;
-  /** A connected, paused socket with TCP_NODELAY and keepalive. @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT */
-  connect(options: ConnectOptions): Promise<Socket>;
+  listenStreams(options: ListenOptions, onAccept: (accepted: AcceptedStream) => void): Promise<Listener>;
+  listenSockets(options: ListenOptions, onAccept: (accepted: AcceptedSocket) => void): Promise<Listener>;
+  /** Connected, with TCP_NODELAY and keepalive. @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT */
+  connectStream(options: ConnectOptions): Promise<ByteStream>;
+  connectSocket(options: ConnectOptions): Promise<Socket>;
   /** Closes what the factory itself holds (the namespace's descriptor). Listeners are closed by who opened them. */
   close(): void;
 }
