@@ -1,0 +1,120 @@
+// The labels of ztunnel's istio_tcp_* metrics, names and order as Istio's ztunnel writes them (ztunnel.md §10).
+// In: what is known of both ends of a connection. Out: label names and values; what is not known is `unknown`.
+import type { Identity } from '../identity/identity.ts';
+import type { Service } from '../mesh/service.ts';
+import type { Workload } from '../mesh/workload.ts';
+import type { LabelValues } from './recorder.ts';
+
+/** How one end of a connection appears in labels. */
+export interface PeerLabels {
+  readonly workload: string;
+  readonly namespace: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly app: string;
+  readonly version: string;
+  readonly cluster: string;
+  readonly region: string;
+  readonly zone: string;
+}
+
+export interface TcpConnectionFacts {
+  readonly reporter: 'source' | 'destination';
+  readonly source: PeerLabels | undefined;
+  /** Only from a verified certificate, ours or the peer's. */
+  readonly sourceIdentity: Identity | undefined;
+  readonly destination: PeerLabels | undefined;
+  readonly destinationIdentity: Identity | undefined;
+  /** The service that was addressed (source), or guessed from the port (destination). */
+  readonly service: Pick<Service, 'name' | 'namespace' | 'hostname'> | undefined;
+  readonly security: 'mutual_tls' | 'unknown';
+}
+
+/** The label names of one connection's series, and their values once its outcome is known. */
+export interface TcpLabelSet {
+  readonly names: readonly string[];
+  valuesFor(responseFlag: string): LabelValues;
+}
+
+const peerNames = (side: 'source' | 'destination'): readonly string[] =>
+  [
+    'workload',
+    'canonical_service',
+    'canonical_revision',
+    'workload_namespace',
+    'principal',
+    'app',
+    'version',
+    'cluster',
+  ].map((name) => `${side}_${name}`);
+
+const names: readonly string[] = [
+  'reporter',
+  ...peerNames('source'),
+  'destination_service',
+  'destination_service_namespace',
+  'destination_service_name',
+  ...peerNames('destination'),
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+];
+const namesWithLocality: readonly string[] = [
+  ...names,
+  'source_region',
+  'source_zone',
+  'destination_region',
+  'destination_zone',
+];
+const flagIndex = names.indexOf('response_flags');
+
+export function ztunnelTcpLabels(facts: TcpConnectionFacts): TcpLabelSet {
+  const { source, destination, service } = facts;
+  const values: string[] = [
+    facts.reporter,
+    ...peerValues(source, facts.sourceIdentity),
+    known(service?.hostname),
+    known(service?.namespace),
+    known(service?.name),
+    ...peerValues(destination, facts.destinationIdentity),
+    'tcp',
+    '-',
+    facts.security,
+  ];
+  const locality = [source?.region, source?.zone, destination?.region, destination?.zone];
+  const hasLocality = locality.some(Boolean);
+  if (hasLocality) values.push(...locality.map(known));
+  return {
+    names: hasLocality ? namesWithLocality : names,
+    valuesFor: (responseFlag) => values.with(flagIndex, responseFlag),
+  };
+}
+
+export function peerLabelsOf(workload: Workload): PeerLabels {
+  return {
+    workload: workload.workloadName,
+    namespace: workload.namespace,
+    canonicalName: workload.canonicalName,
+    canonicalRevision: workload.canonicalRevision,
+    app: workload.canonicalName,
+    version: workload.canonicalRevision,
+    cluster: workload.clusterId,
+    region: workload.locality?.region ?? '',
+    zone: workload.locality?.zone ?? '',
+  };
+}
+
+function peerValues(peer: PeerLabels | undefined, identity: Identity | undefined): string[] {
+  return [
+    known(peer?.workload),
+    known(peer?.canonicalName),
+    known(peer?.canonicalRevision),
+    known(peer?.namespace),
+    known(identity?.uri),
+    known(peer?.app),
+    known(peer?.version),
+    known(peer?.cluster),
+  ];
+}
+
+const known = (value: string | undefined): string => value || 'unknown';
