@@ -1,15 +1,12 @@
 // An authorization policy as ztunnel evaluates it: `istio.security.Authorization` (istio-control.md §4.1).
 // OR of rules, AND of clauses, OR of matches; AND across the fields of a match.
-import type { IpAddress } from '../net/address.ts';
+import type { IpRange } from '../net/cidr.ts';
+
+export type { IpRange } from '../net/cidr.ts';
 
 export type StringMatch =
   | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly value: string }
   | { readonly kind: 'presence' };
-
-export interface IpRange {
-  readonly ip: IpAddress;
-  readonly prefixLength: number;
-}
 
 export interface ServiceAccountMatch {
   readonly namespace: string;
