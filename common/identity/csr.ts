@@ -1,0 +1,55 @@
+// Certificate signing requests: the one a proxy makes for an identity (ztunnel.md §7: fresh P-256 key, empty subject,
+// one critical URI name), and the check of one that came to the CA. PEM text in, PEM text or a public key out.
+import { MeshError } from '../errors.ts';
+import type { Identity } from './identity.ts';
+import { generateKeyPair, privateKeyToPem, signingAlgorithm } from './key-pair.ts';
+import { x509 } from './x509.ts';
+
+export interface SigningRequest {
+  readonly csrPem: string;
+  /** PKCS#8. */
+  readonly privateKeyPem: string;
+}
+
+/** No request of a known key type comes near this. */
+const maxRequestBytes = 16_384;
+
+export async function createSigningRequest(identity: Identity): Promise<SigningRequest> {
+  const keys = await generateKeyPair();
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: [],
+    keys,
+    signingAlgorithm,
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'url', value: identity.uri }], true)],
+  });
+  return { csrPem: `${csr.toString('pem')}\n`, privateKeyPem: await privateKeyToPem(keys.privateKey) };
+}
+
+/**
+ * The key that the request asks to have certified, after proof that the sender holds it. Names in it are not trusted.
+ * @throws MeshError RESOURCE_INVALID
+ */
+export async function readSigningRequest(csrPem: string): Promise<x509.PublicKey> {
+  if (csrPem.length > maxRequestBytes) {
+    throw invalid(`it has ${csrPem.length} bytes, more than the ${maxRequestBytes} that are read`);
+  }
+  const request = parse(csrPem);
+  const verified = await request.verify().catch((cause: unknown) => {
+    throw invalid(`its signature cannot be checked: ${String(cause)}`, cause);
+  });
+  if (!verified) throw invalid('its signature was not made by the key it names');
+  return request.publicKey;
+}
+
+function parse(csrPem: string): x509.Pkcs10CertificateRequest {
+  if (!csrPem.includes('-----BEGIN ')) throw invalid('it is no PEM text');
+  try {
+    return new x509.Pkcs10CertificateRequest(csrPem);
+  } catch (cause) {
+    throw invalid(`it is no PKCS#10 structure: ${String(cause)}`, cause);
+  }
+}
+
+function invalid(reason: string, cause?: unknown): MeshError {
+  return new MeshError('RESOURCE_INVALID', `certificate signing request refused: ${reason}`, { cause });
+}

@@ -1,0 +1,22 @@
+// Keys of the mesh: EC P-256, made by WebCrypto, written as PKCS#8 PEM.
+import { webcrypto } from 'node:crypto';
+import { x509 } from './x509.ts';
+
+export type KeyPair = webcrypto.CryptoKeyPair;
+
+/** How every key of ours is made, and how it signs. */
+export const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+export const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' } as const;
+
+export function generateKeyPair(): Promise<KeyPair> {
+  return webcrypto.subtle.generateKey(keyAlgorithm, true, ['sign', 'verify']);
+}
+
+export async function privateKeyToPem(key: webcrypto.CryptoKey): Promise<string> {
+  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
+}
+
+/** @throws when the text is no PKCS#8 PEM of a P-256 key */
+export async function privateKeyFromPem(pem: string): Promise<webcrypto.CryptoKey> {
+  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), keyAlgorithm, true, ['sign']);
+}
