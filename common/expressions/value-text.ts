@@ -29,8 +29,8 @@ export function textOf(value: Value): string | undefined {
   if (isCelList(value)) return '<list value>';
   if (isCelType(value)) return value.name;
   const text = toText({ value });
-  // Go prints a duration without the zeros that the library pads to three digits.
-  return typeof text === 'string'
-    ? text.replace(/\.?0+s$/, (zeros) => (zeros.startsWith('.') ? 's' : zeros))
-    : undefined;
+  return typeof text === 'string' ? text.replace(paddedSeconds, (_, digits: string) => `${digits}s`) : undefined;
 }
+
+/** The library pads fractions of a second to three digits; Go, and so Envoy, prints `1.5s`. */
+const paddedSeconds = /((?:\.\d*[1-9])?)\.?0*s$/;
