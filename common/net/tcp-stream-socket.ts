@@ -1,0 +1,114 @@
+// A net.Socket or TLSSocket (paused, allowHalfOpen, connected) as a ByteStream. In: a socket, which belongs to the stream from
+// then on. Out: chunks as Node read them; losses as MeshErrors CONNECTION_RESET or IO_FAILED with the cause.
+import type { Socket } from 'node:net';
+import { MeshError } from '../errors.ts';
+import type { ByteSink, ByteStream } from './byte-stream.ts';
+
+/** Endings that a program causes by going away; anything else is a failure of the path. */
+const resetCodes = new Set(['ECONNRESET', 'EPIPE', 'ENOTCONN', 'ECONNABORTED', 'ERR_STREAM_DESTROYED']);
+
+export function streamOfSocket(socket: Socket): ByteStream {
+  return new SocketStream(socket);
+}
+
+class SocketStream implements ByteStream {
+  private readonly socket: Socket;
+  private readonly peer: string;
+  private sink: ByteSink | undefined;
+  private failure: Error | undefined;
+  private state: 'open' | 'closed' = 'open';
+  private ended = false;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.peer = `${socket.remoteAddress ?? 'a peer that is gone'}:${socket.remotePort ?? 0}`;
+    // From the first moment: an error without a listener would end the process.
+    socket.on('error', (error) => {
+      this.failure ??= lossOf(error, this.peer);
+    });
+    socket.on('close', () => this.closed());
+  }
+
+  open(sink: ByteSink): void {
+    this.sink = sink;
+    if (this.socket.destroyed && this.state === 'closed') {
+      setImmediate(() => sink.onClose(this.closeReason()));
+      return;
+    }
+    this.socket.on('data', (chunk: Buffer) => sink.onData(chunk));
+    this.socket.on('end', () => {
+      this.ended = true;
+      sink.onEnd();
+    });
+    this.socket.on('drain', () => {
+      if (!this.socket.writableEnded) sink.onWritable();
+    });
+    this.socket.resume();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  write(chunk: Buffer): boolean {
+    if (!this.socket.writable) return false;
+    return this.socket.write(chunk);
+  }
+
+  end(): void {
+    if (!this.socket.writable) return;
+    this.socket.end();
+  }
+
+  reset(reason?: Error): void {
+    if (this.socket.destroyed) return;
+    this.failure ??=
+      reason ?? new MeshError('CONNECTION_RESET', `the connection with ${this.peer} was reset by this side`);
+    abort(this.socket);
+  }
+
+  private closed(): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.sink?.onClose(this.closeReason());
+  }
+
+  private closeReason(): Error | undefined {
+    if (this.failure) return this.failure;
+    if (this.ended && this.socket.writableFinished) return undefined;
+    return new MeshError(
+      'CONNECTION_RESET',
+      `the connection with ${this.peer} was closed before both sides had ended it`,
+    );
+  }
+}
+
+/**
+ * Sends RST and drops what is queued. `resetAndDestroy` waits until all queued bytes are written, so a peer that does not
+ * read would never be reset; its flag with `destroy` does not wait. libuv refuses a reset
+ * while a shutdown is under way.
+ */
+function abort(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) {
+    socket.once('finish', () => abort(socket));
+    return;
+  }
+  if (isPlainTcp(socket)) Object.assign(socket, { resetAndClosing: true });
+  socket.destroy();
+}
+
+/** TLS has no reset of its own: cutting it without close_notify is what its peer reads as an abort. */
+function isPlainTcp(socket: Socket): boolean {
+  return !('encrypted' in socket) && socket.remotePort !== undefined;
+}
+
+function lossOf(error: Error, peer: string): MeshError {
+  const code = 'code' in error ? String(error.code) : '';
+  if (resetCodes.has(code))
+    return new MeshError('CONNECTION_RESET', `${peer} reset the connection (${code})`, { cause: error });
+  return new MeshError('IO_FAILED', `the connection with ${peer} failed: ${error.message}`, { cause: error });
+}
