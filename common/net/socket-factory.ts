@@ -29,6 +29,11 @@ export interface ListenOptions {
   readonly transparent?: boolean;
   /** TCP keepalive on accepted sockets. Default false. */
   readonly keepAlive?: boolean;
+  /**
+   * 'redirected' resets connections that dialled this listener itself (their original destination has its own port):
+   * forwarding one would loop. Default 'all'.
+   */
+  readonly accept?: 'all' | 'redirected';
 }
 
 export interface Listener {
