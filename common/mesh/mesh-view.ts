@@ -26,6 +26,8 @@ export interface MeshView {
   workloadByAddress(network: string, ip: IpAddress): Workload | undefined;
   /** @param node only workloads of this node; undefined: of any. */
   workloadByName(name: WorkloadName, node: string | undefined): Workload | undefined;
+  /** A waypoint or gateway reference that names no service may name a workload. */
+  workloadByHostname(reference: NamespacedHostname): Workload | undefined;
   /** Best service for a virtual address: of the client's namespace, else canonical, else the first; then CIDR addresses. */
   serviceByAddress(network: string, ip: IpAddress, clientNamespace: string | undefined): Service | undefined;
   serviceByHostname(hostname: string, clientNamespace: string | undefined): Service | undefined;
@@ -48,6 +50,7 @@ export interface MeshView {
 }
 
 export interface MeshChange {
+  readonly servicesChanged: boolean;
   readonly policiesChanged: boolean;
   readonly workloadsChanged: boolean;
 }
