@@ -1,0 +1,83 @@
+// The environment of the node proxy as one value, or all its problems.
+import t from 'tap';
+import { parseZtunnelConfig, type ZtunnelConfig } from '../../ztunnel/config.ts';
+
+const configOf = (env: Record<string, string>): ZtunnelConfig => {
+  const result = parseZtunnelConfig({ AMBIENTD_MANIFESTS: 'objects.json', ...env });
+  if (result.kind === 'problems') throw new Error(result.problems.join('; '));
+  return result.config;
+};
+
+t.test('an empty environment but for the manifests is the shared proxy of a node', async (t) => {
+  const config = configOf({});
+  t.same(config.mode, { kind: 'shared', zdsSocketPath: '/var/run/ztunnel/ztunnel.sock' });
+  t.equal(config.packetMark, 1337);
+  t.equal(config.clusterId, 'Kubernetes');
+  t.equal(config.explicitEntry, 'off');
+  t.equal(config.tcpReportingIntervalMs, 15_000);
+  t.equal(config.drainDeadlineMs, 5_000);
+  t.equal(config.originalSource, 'if-possible');
+  t.equal(config.ca.address, 'https://localhost:15012');
+  t.same(config.ports, { admin: 15_000, metrics: 15_020, readiness: 15_021 });
+  t.same(config.tunnel, {
+    streamWindowBytes: 4_194_304,
+    connectionWindowBytes: 16_777_216,
+    maxFrameBytes: 1_048_576,
+    maxStreamsPerTunnel: 100,
+    idleTunnelMs: 300_000,
+  });
+});
+
+t.test('dedicated mode takes its workload from PROXY_WORKLOAD_INFO and sets no mark', async (t) => {
+  const config = configOf({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart' });
+  t.same(config.mode, { kind: 'dedicated', workload: { namespace: 'shop', name: 'cart-1', serviceAccount: 'cart' } });
+  t.equal(config.packetMark, undefined);
+});
+
+t.test('explicit mode opens the explicit entry without being asked', async (t) => {
+  t.equal(configOf({ PROXY_MODE: 'explicit' }).explicitEntry, 'on');
+});
+
+t.test('inside Kubernetes the CA is istiod unless one is named', async (t) => {
+  const inside = { KUBERNETES_SERVICE_HOST: '10.96.0.1' };
+  t.equal(configOf(inside).ca.address, 'https://istiod.istio-system.svc:15012');
+  t.equal(configOf({ ...inside, CA_ADDRESS: 'localhost:9' }).ca.address, 'localhost:9');
+  t.same([...configOf({ CA_HEADER_FOO_BAR: 'x' }).ca.headers], [['foo_bar', 'x']]);
+});
+
+t.test('the drain deadline leaves a part of the grace period, and an explicit one wins', async (t) => {
+  const deadline = (env: Record<string, string>): number => configOf(env).drainDeadlineMs;
+  t.equal(deadline({ TERMINATION_GRACE_PERIOD_SECONDS: '30' }), 25_000);
+  t.equal(deadline({ TERMINATION_GRACE_PERIOD_SECONDS: '10' }), 9_000);
+  t.equal(deadline({ TERMINATION_GRACE_PERIOD_SECONDS: '0' }), 1_000);
+  t.equal(deadline({ TERMINATION_GRACE_PERIOD_SECONDS: '30', CONNECTION_TERMINATION_DEADLINE: '3s' }), 3_000);
+});
+
+t.test('the cluster id of the proxy metadata wins', async (t) => {
+  t.equal(configOf({ CLUSTER_ID: 'a' }).clusterId, 'a');
+  t.equal(configOf({ CLUSTER_ID: 'a', ISTIO_META_CLUSTER_ID: 'b' }).clusterId, 'b');
+});
+
+t.test('every bad variable is reported at once', async (t) => {
+  const result = parseZtunnelConfig({
+    PROXY_MODE: 'dedicated',
+    PROXY_WORKLOAD_INFO: 'shop/cart',
+    CA_ADDRESS: 'https://',
+    HTTP2_FRAME_SIZE: '1',
+    ENABLE_ORIG_SRC: 'maybe',
+    TCP_REPORTING_INTERVAL: 'often',
+    LOG_FORMAT: 'xml',
+  });
+  if (result.kind === 'config') return t.fail('was accepted');
+  const named = [
+    'PROXY_WORKLOAD_INFO=shop/cart',
+    'AMBIENTD_MANIFESTS is not set',
+    'CA_ADDRESS=https://',
+    'HTTP2_FRAME_SIZE=1',
+    'ENABLE_ORIG_SRC=maybe',
+    'TCP_REPORTING_INTERVAL=often',
+    'LOG_FORMAT=xml',
+  ];
+  t.equal(result.problems.length, named.length);
+  for (const [index, name] of named.entries()) t.match(result.problems[index], name);
+});

@@ -1,0 +1,201 @@
+// The settings of the node proxy: a record of texts (the environment) in, one readonly value or all problems out.
+// Names and defaults are those of Istio's ztunnel (ztunnel.md §2); names that start with AMBIENTD_ are ours.
+import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
+import type { WorkloadName } from '../common/mesh/mesh-view.ts';
+
+export type ProxyMode =
+  /** Pods of this node, handed over by the CNI agent through the ZDS socket. */
+  | { readonly kind: 'shared'; readonly zdsSocketPath: string }
+  /** One workload, in this process' own network namespace. */
+  | { readonly kind: 'dedicated'; readonly workload: WorkloadName }
+  /** Each enrolled workload of this node on its own address, entered through SOCKS5 or HTTP proxy: no capture. */
+  | { readonly kind: 'explicit' };
+
+export interface CaConfig {
+  /** `CA_ADDRESS`; default istiod inside Kubernetes, else https://localhost:15012. */
+  readonly address: string;
+  /** `CA_ROOT_CA`: a file, `SYSTEM`, or PEM text. */
+  readonly rootCa: string;
+  /** `ALT_CA_HOSTNAME`: a further accepted server name. */
+  readonly alternativeHostname: string | undefined;
+  /** `AUTH_TOKEN`: a file or the token itself; default `./var/run/secrets/tokens/istio-token` where it exists. */
+  readonly token: string | undefined;
+  /** `SECRET_TTL`, 24h: validity asked for. */
+  readonly certificateLifetimeMs: number;
+  /** `CA_HEADER_<K>`: further gRPC metadata, keys in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+export interface TunnelConfig {
+  /** `HTTP2_STREAM_WINDOW_SIZE`, 4 MiB. */
+  readonly streamWindowBytes: number;
+  /** `HTTP2_CONNECTION_WINDOW_SIZE`, 16 MiB. */
+  readonly connectionWindowBytes: number;
+  /** `HTTP2_FRAME_SIZE`, 1 MiB. */
+  readonly maxFrameBytes: number;
+  /** `POOL_MAX_STREAMS_PER_CONNECTION`, 100. */
+  readonly maxStreamsPerTunnel: number;
+  /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m. */
+  readonly idleTunnelMs: number;
+}
+
+/** Ports of this process itself; 0 lets the kernel pick. */
+export interface ServerPorts {
+  /** `AMBIENTD_ADMIN_PORT`, 15000, loopback only. */
+  readonly admin: number;
+  /** `AMBIENTD_STATS_PORT`, 15020. */
+  readonly metrics: number;
+  /** `AMBIENTD_READINESS_PORT`, 15021. */
+  readonly readiness: number;
+}
+
+export interface ZtunnelConfig {
+  /** `PROXY_MODE` (shared, dedicated, explicit), `INPOD_UDS`, `PROXY_WORKLOAD_INFO` (namespace/name/service-account). */
+  readonly mode: ProxyMode;
+  /** `NODE_NAME`: only workloads of this node are local; undefined: of any. */
+  readonly nodeName: string | undefined;
+  /** `NETWORK`, "": the network of this node. */
+  readonly network: string;
+  /** `CLUSTER_ID` or `ISTIO_META_CLUSTER_ID` (which wins), `Kubernetes`. */
+  readonly clusterId: string;
+  /** `CLUSTER_DOMAIN`, `cluster.local`. */
+  readonly clusterDomain: string;
+  /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects that fills the mesh. */
+  readonly manifestsPath: string;
+  readonly ca: CaConfig;
+  readonly tunnel: TunnelConfig;
+  readonly ports: ServerPorts;
+  /** `PACKET_MARK`, 1337 in shared mode, else none: SO_MARK of every proxy socket. */
+  readonly packetMark: number | undefined;
+  /** `ENABLE_ORIG_SRC`: whether upstream connections keep the source address; unset: where the kernel lets us. */
+  readonly originalSource: 'required' | 'never' | 'if-possible';
+  /** `LOCALHOST_APP_TUNNEL`, true: PROXY application tunnels are dialled on loopback. */
+  readonly localhostAppTunnel: boolean;
+  /** `ENABLE_RESPONSE_BAGGAGE`, true: answer with our baggage, and use the peer's for metrics. */
+  readonly responseBaggage: boolean;
+  /** `UNSTABLE_ENABLE_SOCKS5`, false; always on in explicit mode: the entry on 15080. */
+  readonly explicitEntry: 'off' | 'on';
+  /** `TCP_REPORTING_INTERVAL`, 15s: between two reports of a living connection's bytes; 0: at its end only. */
+  readonly tcpReportingIntervalMs: number;
+  /** `CONNECTION_TERMINATION_DEADLINE`, else from `TERMINATION_GRACE_PERIOD_SECONDS`, else 5s. */
+  readonly drainDeadlineMs: number;
+  /** `LOG_FORMAT`, plain. */
+  readonly logFormat: 'plain' | 'json';
+  /** `RUST_LOG`, info: levels by scope, e.g. `error,access=debug`. */
+  readonly logFilter: string;
+  /** `ISTIO_META_ISTIO_VERSION`, unknown: the tag of `istio_build`. */
+  readonly istioVersion: string;
+}
+
+export type ConfigResult =
+  | { readonly kind: 'config'; readonly config: ZtunnelConfig }
+  | { readonly kind: 'problems'; readonly problems: readonly string[] };
+
+const kubernetesCa = 'https://istiod.istio-system.svc:15012';
+const localCa = 'https://localhost:15012';
+const mib = 1024 * 1024;
+
+export function parseZtunnelConfig(env: Environment): ConfigResult {
+  const read = createEnvReader(env);
+  const mode = readMode(read);
+  const config: ZtunnelConfig = {
+    mode,
+    nodeName: read.text('NODE_NAME'),
+    network: read.text('NETWORK', ''),
+    clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
+    clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
+    manifestsPath: readManifestsPath(read),
+    ca: readCa(read),
+    tunnel: readTunnel(read),
+    ports: readPorts(read),
+    packetMark:
+      read.optionalInteger('PACKET_MARK', { min: 1, max: 0xffff_ffff }) ?? (mode.kind === 'shared' ? 1337 : undefined),
+    originalSource: readOriginalSource(read),
+    localhostAppTunnel: read.flag('LOCALHOST_APP_TUNNEL', true),
+    responseBaggage: read.flag('ENABLE_RESPONSE_BAGGAGE', true),
+    explicitEntry: read.flag('UNSTABLE_ENABLE_SOCKS5', false) || mode.kind === 'explicit' ? 'on' : 'off',
+    tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
+    drainDeadlineMs: readDrainDeadlineMs(read),
+    logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),
+    logFilter: read.text('RUST_LOG', 'info'),
+    istioVersion: read.text('ISTIO_META_ISTIO_VERSION', 'unknown'),
+  };
+  return read.problems.length === 0 ? { kind: 'config', config } : { kind: 'problems', problems: read.problems };
+}
+
+function readMode(read: EnvReader): ProxyMode {
+  const kind = read.choice('PROXY_MODE', ['shared', 'dedicated', 'explicit'], 'shared');
+  if (kind === 'explicit') return { kind };
+  if (kind === 'shared') return { kind, zdsSocketPath: read.text('INPOD_UDS', '/var/run/ztunnel/ztunnel.sock') };
+  const info = read.text('PROXY_WORKLOAD_INFO', '');
+  const [namespace, name, serviceAccount, ...more] = info.split('/');
+  if (!namespace || !name || !serviceAccount || more.length > 0) {
+    read.problem(
+      `invalid env var PROXY_WORKLOAD_INFO=${info}: dedicated mode needs it as namespace/name/service-account`,
+    );
+  }
+  return {
+    kind,
+    workload: { namespace: namespace ?? '', name: name ?? '', serviceAccount: serviceAccount ?? '' },
+  };
+}
+
+function readManifestsPath(read: EnvReader): string {
+  const path = read.text('AMBIENTD_MANIFESTS');
+  if (path === undefined) {
+    read.problem('AMBIENTD_MANIFESTS is not set: name the file or folder of Kubernetes objects that make up the mesh');
+  }
+  return path ?? '';
+}
+
+function readCa(read: EnvReader): CaConfig {
+  const address = read.text('CA_ADDRESS', read.text('KUBERNETES_SERVICE_HOST') === undefined ? localCa : kubernetesCa);
+  const url = URL.parse(address.includes('://') ? address : `https://${address}`);
+  if (url === null || url.hostname === '') {
+    read.problem(`invalid env var CA_ADDRESS=${address}: expected host:port or https://host:port`);
+  }
+  return {
+    address,
+    rootCa: read.text('CA_ROOT_CA', './var/run/secrets/istio/root-cert.pem'),
+    alternativeHostname: read.text('ALT_CA_HOSTNAME'),
+    token: read.text('AUTH_TOKEN'),
+    certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),
+    headers: new Map([...read.withPrefix('CA_HEADER_')].map(([key, value]) => [key.toLowerCase(), value])),
+  };
+}
+
+/** Bounds are those of RFC 9113 §6.5.2 and §6.9.1. */
+function readTunnel(read: EnvReader): TunnelConfig {
+  const window = { min: 65_535, max: 2 ** 31 - 1 };
+  return {
+    streamWindowBytes: read.integer('HTTP2_STREAM_WINDOW_SIZE', 4 * mib, window),
+    connectionWindowBytes: read.integer('HTTP2_CONNECTION_WINDOW_SIZE', 16 * mib, window),
+    maxFrameBytes: read.integer('HTTP2_FRAME_SIZE', mib, { min: 16_384, max: 2 ** 24 - 1 }),
+    maxStreamsPerTunnel: read.integer('POOL_MAX_STREAMS_PER_CONNECTION', 100, { min: 1, max: 65_535 }),
+    idleTunnelMs: read.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 5 * 60_000),
+  };
+}
+
+function readPorts(read: EnvReader): ServerPorts {
+  const range = { min: 0, max: 65_535 };
+  return {
+    admin: read.integer('AMBIENTD_ADMIN_PORT', 15_000, range),
+    metrics: read.integer('AMBIENTD_STATS_PORT', 15_020, range),
+    readiness: read.integer('AMBIENTD_READINESS_PORT', 15_021, range),
+  };
+}
+
+function readOriginalSource(read: EnvReader): ZtunnelConfig['originalSource'] {
+  const wanted = read.optionalFlag('ENABLE_ORIG_SRC');
+  if (wanted === undefined) return 'if-possible';
+  return wanted ? 'required' : 'never';
+}
+
+/** Leaves some of the pod's grace period for exiting itself. */
+function readDrainDeadlineMs(read: EnvReader): number {
+  const explicit = read.optionalDurationMs('CONNECTION_TERMINATION_DEADLINE');
+  const graceSeconds = read.optionalInteger('TERMINATION_GRACE_PERIOD_SECONDS', { min: 0, max: 86_400 });
+  if (explicit !== undefined) return explicit;
+  if (graceSeconds === undefined) return 5_000;
+  return Math.max(1, graceSeconds > 10 ? graceSeconds - 5 : graceSeconds - 1) * 1_000;
+}
