@@ -1,0 +1,63 @@
+// Mutual TLS on an accepted socket, as the side that was dialled. In: socket and the certificate to show.
+// Out: the secured socket and the verified client. The socket is destroyed where the handshake fails.
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { MeshError } from '../errors.ts';
+import type { WorkloadCertificate } from '../identity/certificate.ts';
+import { secureContextOf } from './secure-context-socket.ts';
+import { serverOptions } from './server-options.ts';
+import type { SecuredSocket } from './tls-client.ts';
+import { verifyClient } from './verify-peer.ts';
+
+export interface TlsAcceptance {
+  readonly socket: Socket;
+  readonly certificate: WorkloadCertificate;
+  readonly timeoutMs: number;
+  /** Who dialled, for messages. */
+  readonly peerName: string;
+}
+
+/** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH */
+export function secureAsServer(acceptance: TlsAcceptance): Promise<SecuredSocket> {
+  const { socket: transport, certificate, timeoutMs, peerName } = acceptance;
+  return new Promise((resolve, reject) => {
+    const socket = new TLSSocket(transport, serverOptions(secureContextOf(certificate)));
+    const fail = (detail: string, code: 'TLS_FAILED' | 'PEER_IDENTITY_MISMATCH', cause?: unknown): void => {
+      clearTimeout(deadline);
+      socket.destroy();
+      transport.destroy();
+      reject(new MeshError(code, `TLS with ${peerName} failed: ${detail}`, { cause }));
+    };
+    const onError = (error: Error): void => fail(error.message, 'TLS_FAILED', error);
+    const onClose = (): void => fail('the peer closed the connection', 'TLS_FAILED');
+    const deadline = setTimeout(() => fail(`no handshake within ${timeoutMs} ms`, 'TLS_FAILED'), timeoutMs);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    // The socket allows half-open, so an end alone would leave it waiting for the deadline.
+    socket.on('end', onClose);
+    socket.once('secure', () => {
+      clearTimeout(deadline);
+      const chainError = chainErrorOf(socket);
+      if (chainError) return fail(`the client's certificate was not accepted (${chainError})`, 'TLS_FAILED');
+      const verdict = verifyClient(socket.getPeerCertificate().subjectaltname, certificate.identity);
+      if (verdict.kind === 'refused') return fail(verdict.detail, 'PEER_IDENTITY_MISMATCH');
+      socket.off('close', onClose);
+      socket.off('end', onClose);
+      resolve({ socket, peer: verdict.identity });
+    });
+  });
+}
+
+/**
+ * OpenSSL's verdict on the client's chain. Only `tls.Server` publishes it, and that cannot tell which accepted socket a
+ * secured one stands on; so it is asked of the handle, and a handle that cannot say counts as a refusal.
+ */
+function chainErrorOf(socket: TLSSocket): string | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) return 'the connection is gone';
+  const verifyError: unknown = Reflect.get(handle, 'verifyError');
+  if (typeof verifyError !== 'function') return 'this version of Node does not tell';
+  const error: unknown = verifyError.call(handle);
+  if (error === null || error === undefined) return undefined;
+  return error instanceof Error ? error.message : String(error);
+}
