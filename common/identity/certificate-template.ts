@@ -1,5 +1,6 @@
 // What the certificates of the embedded CA say: a root, a workload's leaf, a server's leaf. Pure: names and times in,
 // the parameters of the X.509 library out. The leaf's fields are those istiod issues (ztunnel.md §3.1, §7).
+import { parseIp } from '../net/address.ts';
 import type { Identity } from './identity.ts';
 import { x509 } from './x509.ts';
 
@@ -11,7 +12,6 @@ export interface Validity {
 /** Clocks of two machines may differ by this much before a new certificate is refused as not yet valid. */
 export const clockSkewMs = 120_000;
 export const rootLifetimeMs = 3650 * 86_400_000;
-const looksLikeIp = /:|^\d+\.\d+\.\d+\.\d+$/;
 
 /** Never outlives the issuer. */
 export function validityFrom(nowMs: number, lifetimeMs: number, issuerNotAfterMs: number): Validity {
@@ -36,7 +36,7 @@ export function workloadExtensions(identity: Identity): x509.Extension[] {
 
 /** @param names host names and IP addresses */
 export function serverExtensions(names: readonly string[]): x509.Extension[] {
-  return leafExtensions(names.map((value) => ({ type: looksLikeIp.test(value) ? 'ip' : 'dns', value })));
+  return leafExtensions(names.map((value) => ({ type: parseIp(value) === undefined ? 'dns' : 'ip', value })));
 }
 
 function leafExtensions(names: x509.JsonGeneralNames): x509.Extension[] {

@@ -30,9 +30,6 @@ export async function createSigningRequest(identity: Identity): Promise<SigningR
  * @throws MeshError RESOURCE_INVALID
  */
 export async function readSigningRequest(csrPem: string): Promise<x509.PublicKey> {
-  if (csrPem.length > maxRequestBytes) {
-    throw invalid(`it has ${csrPem.length} bytes, more than the ${maxRequestBytes} that are read`);
-  }
   const request = parse(csrPem);
   const verified = await request.verify().catch((cause: unknown) => {
     throw invalid(`its signature cannot be checked: ${String(cause)}`, cause);
@@ -41,7 +38,19 @@ export async function readSigningRequest(csrPem: string): Promise<x509.PublicKey
   return request.publicKey;
 }
 
+/** The first URI name that the request asks for; "" when there is none. @throws MeshError RESOURCE_INVALID */
+export function readRequestedUri(csrPem: string): string {
+  const { SubjectAlternativeNameExtension } = x509;
+  const extensions = parse(csrPem).extensions.filter(
+    (extension) => extension instanceof SubjectAlternativeNameExtension,
+  );
+  return extensions.flatMap(({ names }) => names.items).find(({ type }) => type === 'url')?.value ?? '';
+}
+
 function parse(csrPem: string): x509.Pkcs10CertificateRequest {
+  if (csrPem.length > maxRequestBytes) {
+    throw invalid(`it has ${csrPem.length} bytes, more than the ${maxRequestBytes} that are read`);
+  }
   if (!csrPem.includes('-----BEGIN ')) throw invalid('it is no PEM text');
   try {
     return new x509.Pkcs10CertificateRequest(csrPem);
