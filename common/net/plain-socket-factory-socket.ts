@@ -6,7 +6,7 @@ import type { ConnectOptions, ListenOptions, SocketFactory } from './socket-fact
 import { errnoOf } from './socket-failure.ts';
 import { withStreams } from './sockets-as-streams.ts';
 import { acceptConnections, acceptedSocketOptions, listenName } from './tcp-accept-socket.ts';
-import { dialledSocketOptions, keepAlive, whenConnected } from './tcp-connect-socket.ts';
+import { keepAlive, whenConnected } from './tcp-connect-socket.ts';
 
 export interface PlainSocketFactoryOptions {
   /** The pod's own address where pods share a namespace: 'any' binds it, and connections leave from it. */
@@ -14,6 +14,12 @@ export interface PlainSocketFactoryOptions {
 }
 
 const backlog = 1024;
+const dialledSocketOptions = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: keepAlive.idleMs,
+} as const;
 
 export function createPlainSocketFactory({ bindAddress }: PlainSocketFactoryOptions = {}): SocketFactory {
   return withStreams({

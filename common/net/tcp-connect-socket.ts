@@ -9,14 +9,6 @@ const defaultTimeoutMs = 10_000;
 /** ztunnel's `KEEPALIVE_TIME`, `_INTERVAL` and `_RETRIES` (ztunnel.md §2). */
 export const keepAlive = { idleMs: 180_000, intervalMs: 180_000, probes: 9 } as const;
 
-/** Options for `new Socket`: what every dialled socket has. */
-export const dialledSocketOptions = {
-  allowHalfOpen: true,
-  noDelay: true,
-  keepAlive: true,
-  keepAliveInitialDelay: keepAlive.idleMs,
-} as const;
-
 /** @param connect calls `socket.connect`; after a failure the socket is destroyed */
 export function whenConnected(
   socket: Socket,

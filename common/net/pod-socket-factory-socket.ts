@@ -1,0 +1,204 @@
+// Sockets of a pod, opened by a daemon outside it: in the pod's network namespace, marked so that the pod's own redirect
+// rules leave them alone, with the source address of the client kept where that is possible. Source: ztunnel.md §5.5.
+import { createServer, Socket } from 'node:net';
+import { MeshError } from '../errors.ts';
+import { formatSocketAddress, type IpAddress, ipFamily, ipFromBytes, type SocketAddress } from './address.ts';
+import * as linux from './linux-constants.ts';
+import type { NetworkNamespace } from './network-namespace-socket.ts';
+import { decodeSockaddr, encodeSockaddr } from './sockaddr-codec.ts';
+import type { ConnectOptions, ListenOptions, SocketFactory } from './socket-factory.ts';
+import { connectFailure, errnoOf, listenFailure } from './socket-failure.ts';
+import { withStreams } from './sockets-as-streams.ts';
+import { type SystemCalls, systemCalls } from './system-calls-socket.ts';
+import { acceptConnections, acceptedSocketOptions, listenName } from './tcp-accept-socket.ts';
+import { keepAlive, whenConnected } from './tcp-connect-socket.ts';
+
+export interface PodSocketFactoryOptions {
+  /** The factory closes it. 'own' is the one this process lives in (dedicated mode). */
+  readonly namespace: NetworkNamespace | 'own';
+  /** SO_MARK of every socket; accepted sockets inherit it. The redirect rules know ztunnel by 1337 (PACKET_MARK). */
+  readonly mark?: number;
+  /** SO_REUSEPORT on listeners, so that two ztunnels overlap during an upgrade (INPOD_PORT_REUSE). Default true. */
+  readonly reusePort?: boolean;
+  /** 'v4' binds 0.0.0.0 for 'any' (IPV6_ENABLED=false). Default 'both', which falls back to v4 where IPv6 is off. */
+  readonly families?: 'both' | 'v4';
+}
+
+const backlog = 1024;
+/** `manualStart` is not in node's documentation: without it node would read from the socket before it is connected. */
+const podSocketOptions = { allowHalfOpen: true, noDelay: true, ...{ manualStart: true } };
+const anyV4 = addressOf(new Uint8Array(4));
+const anyV6 = addressOf(new Uint8Array(16));
+const loopbackV4 = addressOf(Uint8Array.of(127, 0, 0, 1));
+
+/** @throws MeshError where the native edge cannot be loaded (see `systemCalls`) */
+export function createPodSocketFactory(options: PodSocketFactoryOptions): SocketFactory {
+  const pod = new PodSockets(options, systemCalls());
+  return withStreams({
+    listenSockets: async (options, onAccept) => {
+      const name = listenName(options, '*');
+      const { descriptor, transparent } = pod.openListener(options, name);
+      const acceptance = {
+        options,
+        transparent,
+        // The backlog counts only as an argument of its own: node ignores it beside a descriptor.
+        listen: () => void server.listen({ fd: descriptor }, backlog),
+        originalDestination: (socket: Socket, local: SocketAddress) => pod.originalDestination(socket, local),
+      };
+      const server = createServer(acceptedSocketOptions);
+      return await acceptConnections(server, name, acceptance, onAccept);
+    },
+    connectSocket: async (options) => {
+      const socket = new Socket({ ...podSocketOptions, fd: pod.openConnector(options) });
+      const { ip: host, port } = options.to;
+      return await whenConnected(socket, options, () => void socket.connect({ host, port }));
+    },
+    close: () => {
+      if (options.namespace !== 'own') options.namespace.close();
+    },
+  });
+}
+
+class PodSockets {
+  private readonly options: PodSocketFactoryOptions;
+  private readonly calls: SystemCalls;
+
+  constructor(options: PodSocketFactoryOptions, calls: SystemCalls) {
+    this.options = options;
+    this.calls = calls;
+  }
+
+  /** Bound, not yet listening. */
+  openListener(options: ListenOptions, name: string): { descriptor: number; transparent: boolean } {
+    const [first, fallback] = this.listenAddresses(options.host);
+    try {
+      return this.openListenerOn({ ip: first, port: options.port }, options);
+    } catch (error) {
+      const v6IsOff = errnoOf(error) === 'EAFNOSUPPORT' || errnoOf(error) === 'EADDRNOTAVAIL';
+      if (fallback === undefined || !v6IsOff) throw listenFailure(name, error);
+    }
+    try {
+      return this.openListenerOn({ ip: fallback, port: options.port }, options);
+    } catch (error) {
+      throw listenFailure(name, error);
+    }
+  }
+
+  /** Not yet connected. Only `socket()` itself depends on where the thread stands. */
+  openConnector({ to, from }: ConnectOptions): number {
+    try {
+      return this.openSocket(ipFamily(to.ip), (descriptor) => {
+        this.keepAlive(descriptor);
+        if (from !== undefined && from !== to.ip && ipFamily(from) === ipFamily(to.ip))
+          this.bindSource(descriptor, from);
+      });
+    } catch (error) {
+      throw connectFailure(formatSocketAddress(to), error);
+    }
+  }
+
+  originalDestination(socket: Socket, local: SocketAddress): SocketAddress {
+    const descriptor = descriptorOf(socket);
+    if (descriptor === undefined) return local;
+    const v4 = ipFamily(local.ip) === 4;
+    try {
+      const level = v4 ? linux.SOL_IP : linux.SOL_IPV6;
+      return decodeSockaddr(this.calls.getOption(descriptor, level, linux.SO_ORIGINAL_DST, v4 ? 16 : 28)) ?? local;
+    } catch {
+      // ENOENT: no rule in this namespace translates addresses, so there is nothing to undo.
+      return local;
+    }
+  }
+
+  private listenAddresses(host: ListenOptions['host']): readonly [IpAddress, IpAddress?] {
+    if (host === 'loopback') return [loopbackV4];
+    if (host !== 'any') return [host];
+    return this.options.families === 'v4' ? [anyV4] : [anyV6, anyV4];
+  }
+
+  private openListenerOn(address: SocketAddress, options: ListenOptions): { descriptor: number; transparent: boolean } {
+    const family = ipFamily(address.ip);
+    let transparent = false;
+    const descriptor = this.openSocket(family, (descriptor) => {
+      this.calls.setOption(descriptor, linux.SOL_SOCKET, linux.SO_REUSEADDR, 1);
+      if (this.options.reusePort !== false) this.calls.setOption(descriptor, linux.SOL_SOCKET, linux.SO_REUSEPORT, 1);
+      if (family === 6)
+        this.calls.setOption(descriptor, linux.SOL_IPV6, linux.IPV6_V6ONLY, address.ip === anyV6 ? 0 : 1);
+      if (options.transparent === true) transparent = this.makeTransparent(descriptor, family);
+      if (options.keepAlive === true) this.keepAlive(descriptor);
+      this.calls.bind(descriptor, encodeSockaddr(address));
+    });
+    return { descriptor, transparent };
+  }
+
+  private openSocket(family: 4 | 6, prepare: (descriptor: number) => void): number {
+    const { namespace, mark } = this.options;
+    const create = () => this.calls.socket(family === 4 ? linux.AF_INET : linux.AF_INET6, linux.SOCK_STREAM);
+    const descriptor = namespace === 'own' ? create() : namespace.run(create);
+    try {
+      if (mark !== undefined) this.setMark(descriptor, mark);
+      prepare(descriptor);
+      return descriptor;
+    } catch (error) {
+      this.calls.close(descriptor);
+      throw error;
+    }
+  }
+
+  private setMark(descriptor: number, mark: number): void {
+    try {
+      this.calls.setOption(descriptor, linux.SOL_SOCKET, linux.SO_MARK, mark);
+    } catch (cause) {
+      const remedy = 'it needs CAP_NET_ADMIN or CAP_NET_RAW in the namespace';
+      throw new MeshError('NOT_PERMITTED', `a socket cannot be marked ${mark} (${errnoOf(cause)}); ${remedy}`, {
+        cause,
+      });
+    }
+  }
+
+  private keepAlive(descriptor: number): void {
+    this.calls.setOption(descriptor, linux.SOL_SOCKET, linux.SO_KEEPALIVE, 1);
+    this.calls.setOption(descriptor, linux.SOL_TCP, linux.TCP_KEEPIDLE, keepAlive.idleMs / 1000);
+    this.calls.setOption(descriptor, linux.SOL_TCP, linux.TCP_KEEPINTVL, keepAlive.intervalMs / 1000);
+    this.calls.setOption(descriptor, linux.SOL_TCP, linux.TCP_KEEPCNT, keepAlive.probes);
+  }
+
+  /** A dual-stack socket needs the option of either family. */
+  private makeTransparent(descriptor: number, family: 4 | 6): boolean {
+    try {
+      if (family === 6) this.calls.setOption(descriptor, linux.SOL_IPV6, linux.IPV6_TRANSPARENT, 1);
+      this.calls.setOption(descriptor, linux.SOL_IP, linux.IP_TRANSPARENT, 1);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Best effort, as ztunnel: where it is not permitted, the application sees our address instead of its client's. */
+  private bindSource(descriptor: number, source: IpAddress): void {
+    const v4 = ipFamily(source) === 4;
+    try {
+      const level = v4 ? linux.SOL_IP : linux.SOL_IPV6;
+      this.calls.setOption(descriptor, level, v4 ? linux.IP_TRANSPARENT : linux.IPV6_TRANSPARENT, 1);
+      this.calls.setOption(descriptor, level, v4 ? linux.IP_FREEBIND : linux.IPV6_FREEBIND, 1);
+      this.calls.setOption(descriptor, linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT, 1);
+      this.calls.bind(descriptor, encodeSockaddr({ ip: source, port: 0 }));
+    } catch {
+      // Unbound: the kernel picks the source.
+    }
+  }
+}
+
+/** Node has no public way to the descriptor of an accepted socket; `_handle.fd` has been there since its beginning. */
+function descriptorOf(socket: Socket): number | undefined {
+  if (!('_handle' in socket)) return undefined;
+  const handle = socket._handle;
+  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return undefined;
+  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
+}
+
+function addressOf(bytes: Uint8Array): IpAddress {
+  const ip = ipFromBytes(bytes);
+  if (ip === undefined) throw new TypeError(`${bytes.length} bytes are no address`);
+  return ip;
+}
