@@ -1,0 +1,27 @@
+// The engine's side towards clients, whichever HTTP they speak. In: a byte stream, its protocol, a handler. Out: exchanges.
+import type { ByteStream } from '../../common/net/byte-stream.ts';
+import { ByteStreamDuplex } from './byte-stream-duplex.ts';
+import type { ExchangeHandler } from './http-exchange.ts';
+import { createHttp1Server } from './http1-server.ts';
+import { createHttp2Server } from './http2-server.ts';
+
+export interface HttpServer {
+  serve(stream: ByteStream, protocol: 'http1' | 'http2', handler: ExchangeHandler): void;
+  drain(): void;
+  close(): void;
+}
+
+export function createHttpServer(): HttpServer {
+  const servers = { http1: createHttp1Server(), http2: createHttp2Server() };
+  return {
+    serve: (stream, protocol, handler) => servers[protocol].serve(new ByteStreamDuplex(stream), handler),
+    drain() {
+      servers.http1.drain();
+      servers.http2.drain();
+    },
+    close() {
+      servers.http1.close();
+      servers.http2.close();
+    },
+  };
+}
