@@ -46,6 +46,7 @@ export const onTheWire = {
   DRAINED: { connectStatus: 503, responseFlag: '-', level: 'info' },
   ADDRESS_IN_USE: { connectStatus: 503, responseFlag: '-', level: 'error' },
   NOT_PERMITTED: { connectStatus: 503, responseFlag: '-', level: 'error' },
+  NOT_SUPPORTED: { connectStatus: 503, responseFlag: '-', level: 'warn' },
   CONFIG_INVALID: { connectStatus: 503, responseFlag: '-', level: 'error' },
   RESOURCE_INVALID: { connectStatus: 503, responseFlag: '-', level: 'error' },
   IO_FAILED: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
