@@ -1,0 +1,78 @@
+// What `--help` prints, per command: topic in, text out.
+
+const overview = `ambientd: an ambient service mesh, here on one machine
+
+Usage: ambientd COMMAND [options]
+
+  up FILE|DIR…                 bring Kubernetes manifests up as a mesh, until Ctrl-C
+  demo [--once]                bring deploy/examples/podinfo up, drive traffic, show its metrics (npm start)
+  exec NAMESPACE/POD -- CMD…   run a command as that pod
+  status [--json]              pods with addresses and identities, waypoints, URLs of metrics
+  down                         end the mesh
+  ztunnel, waypoint            the two daemons, as a cluster runs them (configured by the environment)
+  version [--json]
+
+Every command has --help. Exit codes: 0 done, 1 failed, 64 bad usage or configuration.
+`;
+
+const meshOptions = `  --name NAME        name of this mesh (a-z, 0-9, -), to run several at once
+  --port N           port of the gate on 127.0.0.1: overview, /status.json, /sd, /metrics/… (default 15900 or the next free)
+  --no-capture       no network namespaces even where they work: pods are loopback addresses and reach the mesh
+                     through an explicit SOCKS5 and HTTP proxy entry
+`;
+
+const nameOption = '  --name NAME        which mesh, when several run\n';
+
+const topics: Record<string, string> = {
+  up: `Usage: ambientd up FILE|DIR… [options]
+
+Brings the Kubernetes manifests (YAML or JSON; several files and folders are one mesh) up on this machine, without root:
+a network namespace a pod, ztunnel, one waypoint a Gateway of class istio-waypoint. Edits take effect while it runs.
+Containers have no images here: a file ambientd.yaml beside the manifests maps an image to a command, an unmapped
+container gets a built-in echo on its ports. Runs until Ctrl-C or \`ambientd down\`.
+
+  --run IMAGE=COMMAND  command for an image (may be repeated; wins over ambientd.yaml)
+${meshOptions}
+ambientd.yaml:
+  run:
+    "nginx:1.27": ["nginx", "-g", "daemon off;"]
+    "myapp": "python3 -m http.server --bind $(POD_IP) 8080"
+  env:
+    LOG_LEVEL: debug
+`,
+  demo: `Usage: ambientd demo [--once] [options]
+
+Brings deploy/examples/podinfo up, drives traffic and shows the mesh's own metrics in place, until Ctrl-C.
+
+  --once             a few seconds only, checks itself, exits 0 or 1
+${meshOptions}`,
+  exec: `Usage: ambientd exec NAMESPACE/POD [--name NAME] -- COMMAND…
+
+Runs a command as that pod: its network, its names, its identity in the mesh. POD is a pod's name, or the name of a
+Deployment (or its kin) for its first pod. Input, output and exit code are the command's.
+
+${nameOption}`,
+  status: `Usage: ambientd status [--json] [--name NAME]
+
+Lists pods (namespace, name, address, identity, enrolled), waypoints, and the URLs of metrics and admin.
+
+${nameOption}`,
+  down: `Usage: ambientd down [--name NAME]
+
+Ends the mesh: its processes, network namespaces and files. Done when it returns.
+
+${nameOption}`,
+  ztunnel: `Usage: ambientd ztunnel
+
+Runs the node proxy. All configuration comes from the environment, as for Istio's ztunnel.
+`,
+  waypoint: `Usage: ambientd waypoint
+
+Runs one waypoint. All configuration comes from the environment.
+`,
+  version: 'Usage: ambientd version [--json]\n',
+};
+
+export function usageOf(topic: string | undefined): string {
+  return (topic === undefined ? undefined : topics[topic]) ?? overview;
+}
