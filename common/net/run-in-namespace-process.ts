@@ -37,8 +37,9 @@ export async function runInNamespace(
   { input, timeoutMs = 10_000 }: RunOptions = {},
 ): Promise<string> {
   const name = command.join(' ');
-  const limits = { timeout: timeoutMs, killSignal: 'SIGKILL' } as const;
-  const child = namespace.run(() => spawn(command[0], command.slice(1), { stdio: 'pipe', ...limits }));
+  const child = namespace.run(() => spawn(command[0], command.slice(1), { stdio: 'pipe' }));
+  // Not node's own option `timeout`: its timer outlives a program that could not be started.
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   const output = collect(child.stdout);
   const complaint = collect(child.stderr);
   // A program that ends without reading its input breaks the pipe; its exit code says the rest.
@@ -46,10 +47,12 @@ export async function runInNamespace(
   child.stdin.end(input);
   return await new Promise((resolve, reject) => {
     child.once('error', (cause) => {
+      clearTimeout(timer);
       const reason = errnoOf(cause) === 'ENOENT' ? 'is it installed and in PATH?' : cause.message;
       reject(new MeshError('IO_FAILED', `${name} could not be started: ${reason}`, { cause }));
     });
     child.once('close', (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) return resolve(output());
       const end = code === null ? `was ended by ${signal} (limit ${timeoutMs} ms)` : `failed with exit code ${code}`;
       reject(new MeshError('IO_FAILED', `${name} ${end}: ${complaint().trim() || 'it gave no reason'}`));
