@@ -25,8 +25,8 @@ export interface ObjectMeta {
 
 export interface ObjectOrigin {
   readonly file: string;
-  /** Line of the object's first field, counted from 1. */
-  readonly line: number;
+  /** Line of the object's first field, counted from 1; undefined where it is not known (JSON). */
+  readonly line: number | undefined;
 }
 
 export interface KubernetesObject {

@@ -26,10 +26,6 @@ export interface Pod {
 export function parsePod(object: KubernetesObject): Pod {
   const spec = new Field('spec', object.spec);
   const status = new Field('status', object.status);
-  const sidecars = spec
-    .at('initContainers')
-    .items()
-    .filter((container) => container.at('restartPolicy').text() === 'Always');
   return {
     object,
     phase: status.at('phase').text(),
@@ -41,12 +37,17 @@ export function parsePod(object: KubernetesObject): Pod {
       .at('conditions')
       .items()
       .some((condition) => condition.at('type').text() === 'Ready' && condition.at('status').text() === 'True'),
-    ports: parseContainerPorts([...spec.at('containers').items(), ...sidecars]),
+    ports: parseContainerPorts(spec),
   };
 }
 
-export function parseContainerPorts(containers: readonly Field[]): readonly ContainerPort[] {
-  return containers
+/** @param spec of a pod or of a pod template */
+export function parseContainerPorts(spec: Field): readonly ContainerPort[] {
+  const sidecars = spec
+    .at('initContainers')
+    .items()
+    .filter((container) => container.at('restartPolicy').text() === 'Always');
+  return [...spec.at('containers').items(), ...sidecars]
     .flatMap((container) => container.at('ports').items())
     .map((port) => ({
       name: port.at('name').text(),
