@@ -22,7 +22,7 @@ export async function startRelay(
 ): Promise<Relay> {
   const ends: Relay['ends'] = [];
   const dial = async (): Promise<ByteStreamDuplex> => {
-    const socket = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true });
+    const socket = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     await once(socket, 'connect');
     socket.pause();
     return new ByteStreamDuplex(streamOfSocket(socket));
@@ -30,7 +30,7 @@ export async function startRelay(
   const create = upstream === 'http2' ? createHttp2Client : createHttp1Client;
   const client = create(`127.0.0.1:${to}`, dial);
   const server = createHttpServer();
-  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
     server.serve(streamOfSocket(socket), downstream, (exchange) => relay(exchange, client, ends));
   });
   listener.listen(0, '127.0.0.1');

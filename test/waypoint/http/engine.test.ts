@@ -312,6 +312,7 @@ t.test('a slow reader slows the upstream', async (t) => {
   response.on('data', (data: Buffer) => {
     read += data.length;
   });
+  response.resume();
   await once(response, 'end');
   t.equal(read, total);
 });
@@ -411,14 +412,19 @@ t.test('failures of the upstream are told apart', async (t) => {
   t.teardown(() => refused.close());
   t.match(await exchangeRaw(refused.port, 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'), /x-stage: connect/);
 
-  const cutter = createServer((socket) => socket.once('data', () => socket.destroy())).listen(0, '127.0.0.1');
+  const cutter = createServer((socket) =>
+    socket.on('error', () => undefined).once('data', () => socket.destroy()),
+  ).listen(0, '127.0.0.1');
   await once(cutter, 'listening');
   t.teardown(() => cutter.close());
   const cut = await startRelay('http1', 'http1', portOf(cutter));
   t.teardown(() => cut.close());
   t.match(await exchangeRaw(cut.port, 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'), /x-stage: reset/);
 
-  const talker = createServer((socket) => socket.end('220 smtp ready\r\n')).listen(0, '127.0.0.1');
+  const talker = createServer((socket) => socket.on('error', () => undefined).end('220 smtp ready\r\n')).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(talker, 'listening');
   t.teardown(() => talker.close());
   const wrong = await startRelay('http1', 'http1', portOf(talker));
@@ -433,6 +439,7 @@ t.test('a response that is cut off is cut off for the client too', async (t) => 
     setTimeout(() => response.destroy(), 30);
   });
   const request = http.get({ port: relay.port });
+  request.on('error', () => undefined);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   await t.rejects(readAll(response));
 });
