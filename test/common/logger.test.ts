@@ -38,11 +38,11 @@ t.test("plain is ztunnel's: tabs, strings quoted, addresses and numbers bare", a
   ]);
 });
 
-t.test('a plain line without fields ends after its message, and stays one line', async (t) => {
+t.test('a plain line without fields has an empty last column, and stays one line', async (t) => {
   const { logging, lines } = setUp('plain');
   logging.logger('proxy').warn('two\nlines');
   logging.logger('proxy').warn({ 'src.addr': 'a\tb="1"' }, 'forged');
-  t.match(lines[0], /Z\twarn\tproxy\ttwo lines\n$/);
+  t.match(lines[0], /Z\twarn\tproxy\ttwo lines\t\n$/);
   t.match(lines[1], /\tforged\tsrc\.addr="a\\tb=\\"1\\""\n$/, 'also when an address is none');
 });
 
