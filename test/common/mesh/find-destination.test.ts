@@ -31,27 +31,27 @@ function upstreamOf(mesh: MeshIndex, destination: string) {
 }
 
 t.test('who is addressed: a workload’s own address comes before a service’s', (t) => {
-  t.match(findAddress(shared, '', at('10.1.0.1'), 'default'), { workload: { name: 'same-address' } });
-  t.match(findAddress(shared, '', at('10.0.0.1'), 'default'), { workload: { name: 'pod' } });
+  t.hasStrict(findAddress(shared, '', at('10.1.0.1'), 'default'), { workload: { name: 'same-address' } });
+  t.hasStrict(findAddress(shared, '', at('10.0.0.1'), 'default'), { workload: { name: 'pod' } });
   t.equal(findAddress(shared, '', at('10.0.0.9'), 'default'), undefined);
   t.end();
 });
 
 t.test('where it goes: a service’s address comes before a workload’s', (t) => {
-  t.match(upstreamOf(shared, '10.1.0.1:80'), {
+  t.hasStrict(upstreamOf(shared, '10.1.0.1:80'), {
     kind: 'workload',
     workload: { name: 'pod' },
     port: 8080,
     service: { name: 's' },
   });
-  t.match(upstreamOf(shared, '10.1.0.1:81'), { kind: 'workload', workload: { name: 'pod' }, port: 9191 });
-  t.match(upstreamOf(shared, '10.0.0.1:1234'), {
+  t.hasStrict(upstreamOf(shared, '10.1.0.1:81'), { kind: 'workload', workload: { name: 'pod' }, port: 9191 });
+  t.hasStrict(upstreamOf(shared, '10.0.0.1:1234'), {
     kind: 'workload',
     workload: { name: 'pod' },
     port: 1234,
     service: undefined,
   });
-  t.match(upstreamOf(shared, '10.1.0.1:82'), { kind: 'no-endpoint', service: { name: 's' } });
+  t.hasStrict(upstreamOf(shared, '10.1.0.1:82'), { kind: 'no-endpoint', service: { name: 's' } });
   t.same(upstreamOf(shared, '10.0.0.9:80'), { kind: 'unknown' });
   t.end();
 });
@@ -59,7 +59,7 @@ t.test('where it goes: a service’s address comes before a workload’s', (t) =
 t.test('a service in passthrough mode sends clients where they dialled', (t) => {
   const loadBalancing = { mode: 'passthrough', routingPreference: [], healthPolicy: 'only-healthy' } as const;
   const mesh = meshOf({ services: [aService({ name: 's', addresses: ['10.1.0.1'], loadBalancing })] });
-  t.match(upstreamOf(mesh, '10.1.0.1:80'), { kind: 'original-destination', service: { name: 's' } });
+  t.hasStrict(upstreamOf(mesh, '10.1.0.1:80'), { kind: 'original-destination', service: { name: 's' } });
   t.end();
 });
 
