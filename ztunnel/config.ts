@@ -1,6 +1,7 @@
 // The settings of the node proxy: a record of texts (the environment) in, one readonly value or all problems out.
 // Names and defaults are those of Istio's ztunnel (ztunnel.md §2); names that start with AMBIENTD_ are ours.
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
+import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import type { WorkloadName } from '../common/mesh/mesh-view.ts';
 
 export type ProxyMode =
@@ -11,19 +12,24 @@ export type ProxyMode =
   /** Each enrolled workload of this node on its own address, entered through SOCKS5 or HTTP proxy: no capture. */
   | { readonly kind: 'explicit' };
 
+/** A text given as it is, or a file that may change while we run. */
+export type TextSource =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'file'; readonly path: string };
+
 export interface CaConfig {
   /** `CA_ADDRESS`; default istiod inside Kubernetes, else https://localhost:15012. */
   readonly address: string;
-  /** `CA_ROOT_CA`: a file, `SYSTEM`, or PEM text. */
-  readonly rootCa: string;
+  /** `CA_ROOT_CA`: a file where there is one of that name, `SYSTEM`, else PEM text. */
+  readonly rootCa: TextSource | { readonly kind: 'system' };
   /** `ALT_CA_HOSTNAME`: a further accepted server name. */
   readonly alternativeHostname: string | undefined;
   /** `AUTH_TOKEN`: a file or the token itself; default `./var/run/secrets/tokens/istio-token` where it exists. */
-  readonly token: string | undefined;
+  readonly token: TextSource | { readonly kind: 'none' };
   /** `SECRET_TTL`, 24h: validity asked for. */
   readonly certificateLifetimeMs: number;
   /** `CA_HEADER_<K>`: further gRPC metadata, keys in lower case. */
-  readonly headers: ReadonlyMap<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface TunnelConfig {
@@ -60,6 +66,8 @@ export interface ZtunnelConfig {
   readonly clusterId: string;
   /** `CLUSTER_DOMAIN`, `cluster.local`. */
   readonly clusterDomain: string;
+  /** `TRUST_DOMAIN`, `cluster.local`: of workloads, unless the mesh's own configuration names another. */
+  readonly trustDomain: string;
   /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects that fills the mesh. */
   readonly manifestsPath: string;
   readonly ca: CaConfig;
@@ -69,8 +77,6 @@ export interface ZtunnelConfig {
   readonly packetMark: number | undefined;
   /** `ENABLE_ORIG_SRC`: whether upstream connections keep the source address; unset: where the kernel lets us. */
   readonly originalSource: 'required' | 'never' | 'if-possible';
-  /** `LOCALHOST_APP_TUNNEL`, true: PROXY application tunnels are dialled on loopback. */
-  readonly localhostAppTunnel: boolean;
   /** `ENABLE_RESPONSE_BAGGAGE`, true: answer with our baggage, and use the peer's for metrics. */
   readonly responseBaggage: boolean;
   /** `UNSTABLE_ENABLE_SOCKS5`, false; always on in explicit mode: the entry on 15080. */
@@ -82,7 +88,7 @@ export interface ZtunnelConfig {
   /** `LOG_FORMAT`, plain. */
   readonly logFormat: 'plain' | 'json';
   /** `RUST_LOG`, info: levels by scope, e.g. `error,access=debug`. */
-  readonly logFilter: string;
+  readonly logDirectives: LevelDirectives;
   /** `ISTIO_META_ISTIO_VERSION`, unknown: the tag of `istio_build`. */
   readonly istioVersion: string;
 }
@@ -91,11 +97,15 @@ export type ConfigResult =
   | { readonly kind: 'config'; readonly config: ZtunnelConfig }
   | { readonly kind: 'problems'; readonly problems: readonly string[] };
 
+/** Whether there is a file of that name. */
+export type FileExists = (path: string) => boolean;
+
+const defaultToken = './var/run/secrets/tokens/istio-token';
 const kubernetesCa = 'https://istiod.istio-system.svc:15012';
 const localCa = 'https://localhost:15012';
 const mib = 1024 * 1024;
 
-export function parseZtunnelConfig(env: Environment): ConfigResult {
+export function parseZtunnelConfig(env: Environment, fileExists: FileExists): ConfigResult {
   const read = createEnvReader(env);
   const mode = readMode(read);
   const config: ZtunnelConfig = {
@@ -104,20 +114,20 @@ export function parseZtunnelConfig(env: Environment): ConfigResult {
     network: read.text('NETWORK', ''),
     clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
     clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
+    trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
     manifestsPath: readManifestsPath(read),
-    ca: readCa(read),
+    ca: readCa(read, fileExists),
     tunnel: readTunnel(read),
     ports: readPorts(read),
     packetMark:
       read.optionalInteger('PACKET_MARK', { min: 1, max: 0xffff_ffff }) ?? (mode.kind === 'shared' ? 1337 : undefined),
     originalSource: readOriginalSource(read),
-    localhostAppTunnel: read.flag('LOCALHOST_APP_TUNNEL', true),
     responseBaggage: read.flag('ENABLE_RESPONSE_BAGGAGE', true),
     explicitEntry: read.flag('UNSTABLE_ENABLE_SOCKS5', false) || mode.kind === 'explicit' ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
     drainDeadlineMs: readDrainDeadlineMs(read),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),
-    logFilter: read.text('RUST_LOG', 'info'),
+    logDirectives: readLogDirectives(read),
     istioVersion: read.text('ISTIO_META_ISTIO_VERSION', 'unknown'),
   };
   return read.problems.length === 0 ? { kind: 'config', config } : { kind: 'problems', problems: read.problems };
@@ -148,20 +158,38 @@ function readManifestsPath(read: EnvReader): string {
   return path ?? '';
 }
 
-function readCa(read: EnvReader): CaConfig {
-  const address = read.text('CA_ADDRESS', read.text('KUBERNETES_SERVICE_HOST') === undefined ? localCa : kubernetesCa);
-  const url = URL.parse(address.includes('://') ? address : `https://${address}`);
-  if (url === null || url.hostname === '') {
-    read.problem(`invalid env var CA_ADDRESS=${address}: expected host:port or https://host:port`);
+function readCa(read: EnvReader, fileExists: FileExists): CaConfig {
+  const given = read.text('CA_ADDRESS', read.text('KUBERNETES_SERVICE_HOST') === undefined ? localCa : kubernetesCa);
+  const address = given.includes('://') ? given : `https://${given}`;
+  if (URL.parse(address)?.protocol !== 'https:') {
+    read.problem(`invalid env var CA_ADDRESS=${given}: expected host:port or https://host:port`);
   }
+  const sourceOf = (text: string): TextSource =>
+    fileExists(text) ? { kind: 'file', path: text } : { kind: 'literal', text };
+  const token = read.text('AUTH_TOKEN') ?? (fileExists(defaultToken) ? defaultToken : undefined);
   return {
     address,
-    rootCa: read.text('CA_ROOT_CA', './var/run/secrets/istio/root-cert.pem'),
+    rootCa: readRootCa(read, fileExists),
     alternativeHostname: read.text('ALT_CA_HOSTNAME'),
-    token: read.text('AUTH_TOKEN'),
+    token: token === undefined ? { kind: 'none' } : sourceOf(token),
     certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),
-    headers: new Map([...read.withPrefix('CA_HEADER_')].map(([key, value]) => [key.toLowerCase(), value])),
+    headers: Object.fromEntries([...read.withPrefix('CA_HEADER_')].map(([key, value]) => [key.toLowerCase(), value])),
   };
+}
+
+/** A file that is not there yet may still come; only a text that begins as PEM is taken for one. */
+function readRootCa(read: EnvReader, fileExists: FileExists): CaConfig['rootCa'] {
+  const text = read.text('CA_ROOT_CA', './var/run/secrets/istio/root-cert.pem');
+  if (text === 'SYSTEM') return { kind: 'system' };
+  return text.startsWith('-----BEGIN') && !fileExists(text) ? { kind: 'literal', text } : { kind: 'file', path: text };
+}
+
+function readLogDirectives(read: EnvReader): LevelDirectives {
+  const text = read.text('RUST_LOG', 'info');
+  const parsed = parseDirectives(text);
+  if (parsed.kind === 'valid') return parsed.directives;
+  read.problem(`invalid env var RUST_LOG=${text}: "${parsed.directive}" is no level and no scope=level`);
+  return defaultDirectives;
 }
 
 /** Bounds are those of RFC 9113 §6.5.2 and §6.9.1. */

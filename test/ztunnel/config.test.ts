@@ -2,8 +2,9 @@
 import t from 'tap';
 import { parseZtunnelConfig, type ZtunnelConfig } from '../../ztunnel/config.ts';
 
+const files = (path: string): boolean => path.startsWith('/there/');
 const configOf = (env: Record<string, string>): ZtunnelConfig => {
-  const result = parseZtunnelConfig({ AMBIENTD_MANIFESTS: 'objects.json', ...env });
+  const result = parseZtunnelConfig({ AMBIENTD_MANIFESTS: 'objects.json', ...env }, files);
   if (result.kind === 'problems') throw new Error(result.problems.join('; '));
   return result.config;
 };
@@ -41,8 +42,18 @@ t.test('explicit mode opens the explicit entry without being asked', async (t) =
 t.test('inside Kubernetes the CA is istiod unless one is named', async (t) => {
   const inside = { KUBERNETES_SERVICE_HOST: '10.96.0.1' };
   t.equal(configOf(inside).ca.address, 'https://istiod.istio-system.svc:15012');
-  t.equal(configOf({ ...inside, CA_ADDRESS: 'localhost:9' }).ca.address, 'localhost:9');
-  t.same([...configOf({ CA_HEADER_FOO_BAR: 'x' }).ca.headers], [['foo_bar', 'x']]);
+  t.equal(configOf({ ...inside, CA_ADDRESS: 'localhost:9' }).ca.address, 'https://localhost:9');
+  t.same(configOf({ CA_HEADER_FOO_BAR: 'x' }).ca.headers, { foo_bar: 'x' });
+});
+
+t.test('token and root of the CA are files where there are such, else texts', async (t) => {
+  const { ca } = configOf({});
+  t.same(ca.token, { kind: 'none' });
+  t.same(ca.rootCa, { kind: 'file', path: './var/run/secrets/istio/root-cert.pem' });
+  t.same(configOf({ AUTH_TOKEN: '/there/token' }).ca.token, { kind: 'file', path: '/there/token' });
+  t.same(configOf({ AUTH_TOKEN: 'secret' }).ca.token, { kind: 'literal', text: 'secret' });
+  t.same(configOf({ CA_ROOT_CA: 'SYSTEM' }).ca.rootCa, { kind: 'system' });
+  t.match(configOf({ CA_ROOT_CA: '-----BEGIN CERTIFICATE-----' }).ca.rootCa, { kind: 'literal' });
 });
 
 t.test('the drain deadline leaves a part of the grace period, and an explicit one wins', async (t) => {
@@ -59,15 +70,19 @@ t.test('the cluster id of the proxy metadata wins', async (t) => {
 });
 
 t.test('every bad variable is reported at once', async (t) => {
-  const result = parseZtunnelConfig({
-    PROXY_MODE: 'dedicated',
-    PROXY_WORKLOAD_INFO: 'shop/cart',
-    CA_ADDRESS: 'https://',
-    HTTP2_FRAME_SIZE: '1',
-    ENABLE_ORIG_SRC: 'maybe',
-    TCP_REPORTING_INTERVAL: 'often',
-    LOG_FORMAT: 'xml',
-  });
+  const result = parseZtunnelConfig(
+    {
+      PROXY_MODE: 'dedicated',
+      PROXY_WORKLOAD_INFO: 'shop/cart',
+      CA_ADDRESS: 'https://',
+      HTTP2_FRAME_SIZE: '1',
+      ENABLE_ORIG_SRC: 'maybe',
+      TCP_REPORTING_INTERVAL: 'often',
+      LOG_FORMAT: 'xml',
+      RUST_LOG: 'loud',
+    },
+    files,
+  );
   if (result.kind === 'config') throw new Error('was accepted');
   const named = [
     'PROXY_WORKLOAD_INFO=shop/cart',
@@ -77,6 +92,7 @@ t.test('every bad variable is reported at once', async (t) => {
     'ENABLE_ORIG_SRC=maybe',
     'TCP_REPORTING_INTERVAL=often',
     'LOG_FORMAT=xml',
+    'RUST_LOG=loud',
   ];
   t.equal(result.problems.length, named.length);
   for (const [index, name] of named.entries()) t.match(result.problems[index], name);

@@ -1,0 +1,26 @@
+// What every connection of one pod needs, whichever way it goes: the pod's sockets and workload, the mesh, and where to
+// tell what happened.
+import type { MeshView } from '../../common/mesh/mesh-view.ts';
+import type { SocketFactory } from '../../common/net/socket-factory.ts';
+import type { Series } from '../../common/telemetry/recorder.ts';
+import type { IllegalPorts } from '../illegal-ports.ts';
+import type { ConnectionJournal } from './connection-journal.ts';
+import type { ConnectionTracker } from './connection-tracker.ts';
+import type { LocalWorkload } from './local-workload.ts';
+import type { OriginalSource } from './original-source.ts';
+
+export interface PodContext {
+  readonly mesh: MeshView;
+  /** The network of this proxy. */
+  readonly network: string;
+  readonly workload: LocalWorkload;
+  readonly sockets: SocketFactory;
+  readonly illegalPorts: IllegalPorts;
+  readonly tracker: ConnectionTracker;
+  readonly journal: ConnectionJournal;
+  readonly originalSource: OriginalSource;
+  /** Accepted connections wait for it: all of the pod's listeners stand before any serves. */
+  readonly serving: Promise<void>;
+  /** `istio_tcp_sockets_open` by reporter. */
+  readonly openSockets: { readonly source: Series; readonly destination: Series };
+}

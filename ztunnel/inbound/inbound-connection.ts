@@ -1,0 +1,126 @@
+// One CONNECT that reaches a pod, from request to end: admit it, connect to the application as its real peer, answer 200
+// with who we are, carry the bytes. Source: ztunnel.md §3.4, §4.6, §10.
+import { MeshError } from '../../common/errors.ts';
+import { formatBaggage } from '../../common/hbone/baggage.ts';
+import type { ConnectRequest } from '../../common/hbone/hbone.ts';
+import type { Workload } from '../../common/mesh/workload.ts';
+import type { SocketAddress } from '../../common/net/address.ts';
+import type { ByteStream } from '../../common/net/byte-stream.ts';
+import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
+import type { ConnectionEntry } from '../connections/connection-journal.ts';
+import type { LiveConnection } from '../connections/connection-tracker.ts';
+import { sourceToKeep } from '../connections/original-source.ts';
+import type { PodContext } from '../connections/pod-context.ts';
+import { baggageOf } from '../connections/workload-baggage.ts';
+import { decideInboundAdmission } from './inbound-admission.ts';
+import { inboundFacts } from './inbound-facts.ts';
+import { type PeerHeaders, readPeerHeaders } from './peer-headers.ts';
+
+export interface InboundContext extends PodContext {
+  /** ENABLE_RESPONSE_BAGGAGE: answer with our baggage, and believe the peer's where the mesh does not know it. */
+  readonly baggage: 'exchanged' | 'ignored';
+  readonly listener: { readonly transparent: boolean };
+}
+
+/** Resolves when the connection has ended; never rejects. */
+export async function carryInbound(context: InboundContext, request: ConnectRequest): Promise<void> {
+  const live = context.tracker.begin();
+  request.onAbort(() => live.abort(peerGone(request)));
+  try {
+    await unlessAborted(live, context.serving);
+    const workload = await unlessAborted(live, context.workload.get());
+    await admit(context, request, live, workload);
+  } catch (cause) {
+    const error = asError(cause);
+    const { peerAddress: source, localAddress: destination } = request;
+    context.journal.deny({ source, destination, direction: 'inbound', error });
+    request.reject(statusOf(error));
+  } finally {
+    live.end();
+  }
+}
+
+/** @throws MeshError for a request that does not count as a connection */
+async function admit(
+  context: InboundContext,
+  request: ConnectRequest,
+  live: LiveConnection,
+  workload: Workload,
+): Promise<void> {
+  const peer = readPeerHeaders(request.headers);
+  const admission = decideInboundAdmission({
+    method: request.method,
+    authority: request.authority,
+    forwardedHost: peer.forwardedHost,
+    peerAddress: request.peerAddress,
+    peerIdentity: request.peerIdentity,
+    localAddress: request.localAddress,
+    workload,
+    mesh: context.mesh,
+    network: context.network,
+    illegalPorts: context.illegalPorts,
+  });
+  if (admission.kind === 'reject') throw new MeshError(admission.code, admission.detail);
+  const entry = context.journal.open(inboundFacts(context, request, workload, admission.service, peer));
+  if (admission.kind === 'deny') {
+    const error = new MeshError(admission.code, admission.detail);
+    request.reject(statusOf(error));
+    return entry.close(error);
+  }
+  remember(live, request, workload, admission.upstream, peer);
+  await carry(context, request, live, workload, admission.upstream, entry);
+}
+
+async function carry(
+  context: InboundContext,
+  request: ConnectRequest,
+  live: LiveConnection,
+  workload: Workload,
+  upstreamAddress: SocketAddress,
+  entry: ConnectionEntry,
+): Promise<void> {
+  let upstream: ByteStream;
+  try {
+    upstream = await unlessAborted(live, dial(context, request, upstreamAddress), (late) => late.reset());
+  } catch (cause) {
+    const error = asError(cause);
+    request.reject(statusOf(error));
+    return entry.close(error);
+  }
+  const headers = context.baggage === 'exchanged' ? ([['baggage', formatBaggage(baggageOf(workload))]] as const) : [];
+  const downstream = request.accept(headers);
+  entry.close(await carryBytes(live, downstream, upstream, entry.count));
+}
+
+function dial(context: InboundContext, request: ConnectRequest, to: SocketAddress): Promise<ByteStream> {
+  const { originalSource: setting, listener, sockets } = context;
+  const from = sourceToKeep({ setting, listener, source: request.peerAddress, destination: to });
+  return sockets.connectStream(from === undefined ? { to } : { to, from });
+}
+
+function remember(
+  live: LiveConnection,
+  request: ConnectRequest,
+  workload: Workload,
+  upstream: SocketAddress,
+  { forwardedHost }: PeerHeaders,
+): void {
+  const source = request.peerAddress;
+  live.state = {
+    kind: 'inbound',
+    route: { protocol: 'HBONE', source, originalDestination: forwardedHost, actualDestination: upstream },
+    admitted: { workload, source, destination: upstream, sourceIdentity: request.peerIdentity },
+  };
+}
+
+function peerGone({ authority }: ConnectRequest): MeshError {
+  return new MeshError('CONNECTION_RESET', `the peer gave up its CONNECT to ${authority} before it was answered`);
+}
+
+function statusOf(error: Error): number {
+  return error instanceof MeshError ? error.onTheWire.connectStatus : 503;
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
+}

@@ -1,0 +1,38 @@
+// What telemetry is told of a CONNECT into a pod: who asks (by the mesh, else by its baggage), who answers, and which
+// service was meant. Pure. Source: ztunnel.md §10.
+import type { ConnectRequest } from '../../common/hbone/hbone.ts';
+import type { MeshView } from '../../common/mesh/mesh-view.ts';
+import type { Service } from '../../common/mesh/service.ts';
+import type { Workload } from '../../common/mesh/workload.ts';
+import type { ConnectionFacts } from '../connections/connection-facts.ts';
+import type { PeerHeaders } from './peer-headers.ts';
+
+interface Proxy {
+  readonly mesh: MeshView;
+  readonly network: string;
+  readonly baggage: 'exchanged' | 'ignored';
+}
+
+/** What comes through a gateway of another network has the gateway's address, so that only baggage tells who asks. */
+export function inboundFacts(
+  { mesh, network, baggage }: Proxy,
+  request: Pick<ConnectRequest, 'peerAddress' | 'peerIdentity' | 'localAddress' | 'localIdentity' | 'authority'>,
+  workload: Workload,
+  service: Service | undefined,
+  peer: PeerHeaders,
+): ConnectionFacts {
+  const { peerAddress, localAddress } = request;
+  const isFromHere = peer.network === undefined || peer.network.toLowerCase() === network.toLowerCase();
+  return {
+    direction: 'inbound',
+    source: {
+      address: peerAddress,
+      workload: isFromHere ? mesh.workloadByAddress(network, peerAddress.ip) : undefined,
+      claimed: baggage === 'exchanged' ? peer.labels : undefined,
+      identity: request.peerIdentity,
+    },
+    destination: { address: localAddress, workload, claimed: undefined, identity: request.localIdentity },
+    hboneAuthority: request.authority,
+    service,
+  };
+}

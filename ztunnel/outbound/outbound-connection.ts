@@ -1,0 +1,147 @@
+// One connection that a pod opens, from accept to end: decide the route, dial it, carry the bytes. Whatever fails, the
+// application's socket is reset, and metrics and access log say why once. Source: ztunnel.md §4.4, §10.
+import { MeshError } from '../../common/errors.ts';
+import type { TunnelDialer } from '../../common/hbone/hbone.ts';
+import { identityOf } from '../../common/identity/identity.ts';
+import type { ResolvedHosts } from '../../common/mesh/choose-address.ts';
+import type { Workload } from '../../common/mesh/workload.ts';
+import { formatSocketAddress, type IpAddress, type SocketAddress } from '../../common/net/address.ts';
+import type { ByteStream } from '../../common/net/byte-stream.ts';
+import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
+import type { ConnectionFacts } from '../connections/connection-facts.ts';
+import type { LiveConnection } from '../connections/connection-tracker.ts';
+import type { PodContext } from '../connections/pod-context.ts';
+import { connectHeaders } from './connect-headers.ts';
+import { decideOutboundRoute, type OutboundRoute } from './outbound-route.ts';
+
+export interface OutboundContext extends PodContext {
+  readonly tunnels: TunnelDialer;
+  readonly lookUpName: (hostname: string) => Promise<readonly IpAddress[]>;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** 24 random bytes for the trace of one connection. */
+  readonly traceSeed: () => Buffer;
+}
+
+export interface OutboundConnection {
+  /** Opened only once the destination is connected; reset when it cannot be. */
+  readonly downstream: ByteStream;
+  readonly source: SocketAddress;
+  readonly originalDestination: SocketAddress;
+}
+
+type OpenRoute = Exclude<OutboundRoute, { readonly kind: 'resolve' | 'reject' }>;
+
+/** Resolves when the connection has ended; never rejects. */
+export async function carryOutbound(context: OutboundContext, connection: OutboundConnection): Promise<void> {
+  const live = context.tracker.begin();
+  try {
+    await unlessAborted(live, context.serving);
+    const source = await unlessAborted(live, context.workload.get());
+    const route = await unlessAborted(live, findRoute(context, connection, source));
+    await carryRoute(context, connection, live, source, route);
+  } catch (cause) {
+    const error = asError(cause);
+    const { source, originalDestination: destination } = connection;
+    context.journal.deny({ source, destination, direction: 'outbound', error });
+    connection.downstream.reset(error);
+  } finally {
+    live.end();
+  }
+}
+
+/** @throws MeshError with the code of the rejection */
+async function findRoute(
+  context: OutboundContext,
+  { originalDestination }: OutboundConnection,
+  source: Workload,
+): Promise<OpenRoute> {
+  const { mesh, network, illegalPorts } = context;
+  const random = context.random();
+  let resolved: ResolvedHosts = new Map();
+  for (;;) {
+    const route = decideOutboundRoute({ originalDestination, source, mesh, network, illegalPorts, random, resolved });
+    if (route.kind === 'reject') throw new MeshError(route.code, route.detail);
+    if (route.kind !== 'resolve') return route;
+    if (resolved.has(route.hostname)) throw new MeshError('INTERNAL', `${route.hostname} was to be resolved twice`);
+    resolved = new Map([...resolved, [route.hostname, await context.lookUpName(route.hostname)]]);
+  }
+}
+
+async function carryRoute(
+  context: OutboundContext,
+  connection: OutboundConnection,
+  live: LiveConnection,
+  source: Workload,
+  route: OpenRoute,
+): Promise<void> {
+  const { downstream } = connection;
+  const facts = factsOf(connection, source, route);
+  live.state = {
+    kind: 'outbound',
+    route: {
+      protocol: route.kind === 'hbone' ? 'HBONE' : 'TCP',
+      source: connection.source,
+      originalDestination: formatSocketAddress(connection.originalDestination),
+      actualDestination: facts.destination.address,
+    },
+  };
+  const entry = context.journal.open(facts);
+  try {
+    const upstream = await unlessAborted(live, dial(context, connection, source, route), (late) => late.reset());
+    entry.close(await carryBytes(live, downstream, upstream, entry.count));
+  } catch (cause) {
+    const error = asError(cause);
+    downstream.reset(error);
+    entry.close(error);
+  }
+}
+
+async function dial(
+  { tunnels, sockets, traceSeed }: OutboundContext,
+  connection: OutboundConnection,
+  source: Workload,
+  route: OpenRoute,
+): Promise<ByteStream> {
+  if (route.kind !== 'hbone') return await sockets.connectStream({ to: route.to });
+  const target = {
+    nextHop: route.nextHop,
+    source: identityOf(source),
+    expected: route.expected,
+    sourceIp: connection.source.ip,
+    nextHopUid: route.nextHopWorkload.uid,
+  };
+  const headers = connectHeaders({
+    source,
+    sourceAddress: connection.source,
+    serviceHostname: route.service?.hostname,
+    traceSeed: traceSeed(),
+  });
+  return (await tunnels.connect(target, route.authority, headers)).stream;
+}
+
+function factsOf(connection: OutboundConnection, source: Workload, route: OpenRoute): ConnectionFacts {
+  const sourceEnd = { address: connection.source, workload: source, claimed: undefined };
+  if (route.kind === 'hbone') {
+    const { nextHop: address, nextHopWorkload: workload } = route;
+    return {
+      direction: 'outbound',
+      source: { ...sourceEnd, identity: identityOf(source) },
+      destination: { address, workload, claimed: undefined, identity: identityOf(workload) },
+      hboneAuthority: route.authority,
+      service: route.service,
+    };
+  }
+  const workload = route.kind === 'plain' ? route.workload : undefined;
+  return {
+    direction: 'outbound',
+    source: { ...sourceEnd, identity: undefined },
+    destination: { address: route.to, workload, claimed: undefined, identity: undefined },
+    hboneAuthority: undefined,
+    service: route.kind === 'plain' ? route.service : undefined,
+  };
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
+}

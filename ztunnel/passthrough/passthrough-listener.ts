@@ -1,0 +1,16 @@
+// The pod's plain-text port (15006): what comes in from outside the mesh, or from pods that are not enrolled, redirected
+// here by the kernel.
+import type { Listener } from '../../common/net/socket-factory.ts';
+import type { PodContext } from '../connections/pod-context.ts';
+import { carryPassthrough } from './passthrough-connection.ts';
+
+export async function listenPassthrough(context: PodContext, port: number): Promise<Listener> {
+  const { openSockets, originalSource, sockets } = context;
+  const options = { port, host: 'any', transparent: originalSource !== 'never', keepAlive: true } as const;
+  const listener = await sockets.listenStreams(options, async ({ stream, peer, originalDestination }) => {
+    openSockets.destination.add(1);
+    await carryPassthrough(context, { downstream: stream, source: peer, originalDestination, listener });
+    openSockets.destination.add(-1);
+  });
+  return listener;
+}

@@ -1,0 +1,110 @@
+// The explicit entry on 15080 for programs whose traffic is not captured: SOCKS5 and HTTP proxy on one port. It learns
+// where the client wants to go, then hands the stream to the ordinary outbound path. Source: ztunnel.md §4.8.
+import { MeshError } from '../../common/errors.ts';
+import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
+import type { AcceptedStream, Listener } from '../../common/net/socket-factory.ts';
+import type { PodContext } from '../connections/pod-context.ts';
+import { type EntryConnect, EntrySession } from './entry-session.ts';
+import type { EntryTarget } from './entry-target.ts';
+import { HandoverStream } from './handover-stream.ts';
+import { resolveName } from './resolve-name.ts';
+
+export interface EntryContext extends PodContext {
+  readonly clusterDomain: string;
+  readonly lookUpName: (hostname: string) => Promise<readonly IpAddress[]>;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** The outbound path; resolves when the connection has ended. */
+  readonly carry: (connection: {
+    readonly downstream: HandoverStream;
+    readonly source: SocketAddress;
+    readonly originalDestination: SocketAddress;
+  }) => Promise<void>;
+}
+
+export interface EntryListenOptions {
+  readonly port: number;
+  readonly host: 'any' | 'loopback';
+}
+
+/** A client that does not say where it wants to go in this time is hung up on. */
+const talkTimeoutMs = 10_000;
+
+export function listenExplicitEntry(context: EntryContext, { port, host }: EntryListenOptions): Promise<Listener> {
+  const options = { port, host, keepAlive: true } as const;
+  return context.sockets.listenStreams(options, async (accepted) => {
+    context.openSockets.source.add(1);
+    await serveClient(context, accepted);
+    context.openSockets.source.add(-1);
+  });
+}
+
+async function serveClient(context: EntryContext, { stream, peer, local }: AcceptedStream): Promise<void> {
+  const talk = await listenToClient(stream);
+  if (talk.kind === 'gone') return;
+  const { downstream } = talk;
+  const deny = (error: MeshError): void =>
+    context.journal.deny({ source: peer, destination: local, direction: 'outbound', error });
+  if (talk.kind === 'refused') {
+    deny(new MeshError('TARGET_MALFORMED', talk.reason));
+    return downstream.refuse(talk.reply);
+  }
+  const { step } = talk;
+  downstream.handOver(step.first, { connected: step.connectedReply, failed: (error) => step.failedReply(error) });
+  try {
+    const originalDestination = await destinationOf(context, step.target);
+    await context.carry({ downstream, source: peer, originalDestination });
+  } catch (cause) {
+    const error = cause instanceof MeshError ? cause : new MeshError('INTERNAL', String(cause), { cause });
+    deny(error);
+    downstream.reset(error);
+  }
+}
+
+type Talk =
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'refused'; readonly downstream: HandoverStream; readonly reply: Buffer; readonly reason: string }
+  | { readonly kind: 'asked'; readonly downstream: HandoverStream; readonly step: EntryConnect };
+
+function listenToClient(stream: AcceptedStream['stream']): Promise<Talk> {
+  return new Promise((resolve) => {
+    const session = new EntrySession();
+    const timer = setTimeout(() => stream.reset(), talkTimeoutMs);
+    const settle = (talk: Talk): void => {
+      clearTimeout(timer);
+      resolve(talk);
+    };
+    const downstream = new HandoverStream(
+      stream,
+      (chunk) => {
+        const step = session.feed(chunk);
+        if (step.kind === 'wait') return void (step.reply.length > 0 && stream.write(step.reply));
+        stream.pause();
+        if (step.kind === 'connect') return settle({ kind: 'asked', downstream, step });
+        settle({ kind: 'refused', downstream, reply: step.reply, reason: step.reason });
+      },
+      () => settle({ kind: 'gone' }),
+    );
+  });
+}
+
+/** @throws MeshError NO_HEALTHY_UPSTREAM, TARGET_UNKNOWN, WORKLOAD_UNKNOWN */
+async function destinationOf(context: EntryContext, target: EntryTarget): Promise<SocketAddress> {
+  if (target.kind === 'address') return target.address;
+  const { hostname, port } = target;
+  const { mesh, network, clusterDomain } = context;
+  const { namespace: clientNamespace } = context.workload.name;
+  const answer = resolveName({ mesh, hostname, clientNamespace, network, clusterDomain, random: context.random() });
+  if (answer.kind === 'address') return { ip: answer.ip, port };
+  if (answer.kind === 'no-address') {
+    const { namespace, name } = answer.service;
+    throw new MeshError(
+      'NO_HEALTHY_UPSTREAM',
+      `${hostname}: service ${namespace}/${name} has no address and no endpoint`,
+    );
+  }
+  const [ip] = await context.lookUpName(hostname);
+  if (ip !== undefined) return { ip, port };
+  const tried = `the mesh has no such service for namespace ${clientNamespace}, and DNS has no address`;
+  throw new MeshError('TARGET_UNKNOWN', `no service or workload for hostname: ${hostname}: ${tried}`);
+}
