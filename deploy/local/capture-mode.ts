@@ -15,7 +15,7 @@ command -v ip >/dev/null || exit 11
 command -v nft >/dev/null || exit 12
 command -v nsenter >/dev/null || exit 13
 ip link add ambientd0 type veth peer name ambientd1 || exit 14
-echo 'table ip t { chain c { type nat hook output priority -100; meta mark 1 tcp dport 1 redirect to :2; } }' | nft -f - || exit 15
+printf 'table ip t {\\n chain c {\\n type nat hook output priority -100;\\n meta mark 1 tcp dport 1 redirect to :2\\n }\\n}\\n' | nft -f - || exit 15
 echo 1 > /proc/sys/net/ipv4/ip_forward || exit 16
 unshare -nmu true || exit 17
 `;

@@ -12,7 +12,7 @@ export interface LogFile {
 
 const longestFileBytes = 1_048_576;
 const longestLineBytes = 16_384;
-const keptLines = 8;
+const keptLines = 20;
 
 export function openLogFile(path: string): LogFile {
   const partial = new Map<string, string>();

@@ -5,6 +5,7 @@ import type { PodState } from '../materialize/materialize.ts';
 import type { ContainerSpec, PodSpec } from '../materialize/pod-spec.ts';
 import type { ContainerCommand } from './container-command.ts';
 import { KeptProcess, type KeptState } from './kept-process.ts';
+import { lastWords } from './last-words.ts';
 import { isListening, parseListeningPorts } from './listening-ports.ts';
 import type { LogFile } from './log-file-process.ts';
 import type { PodSandbox } from './pod-sandbox-process.ts';
@@ -139,9 +140,9 @@ export class PodProcess {
     if (state.kind === 'running') this.#watchReadiness();
     if (state.kind === 'ended') this.#settleEnded();
     if (state.kind !== 'waiting') return;
-    const lines = log.tail().slice(-2).join(' | ');
+    const words = lastWords(log.tail());
     const what = `pod ${this.#spec.key}, container ${container.spec.name} ended (${state.ending})`;
-    this.#around.report('warn', `${what}, again in ${state.delayMs} ms; last lines: ${lines} (${log.path})`);
+    this.#around.report('warn', `${what}, again in ${state.delayMs} ms; it said: ${words} (${log.path})`);
     this.#setState('starting');
   }
 

@@ -1,0 +1,87 @@
+// What a pod needs from the mesh around it, for either mode: namespaces, enrolment with the node proxy, its containers'
+// command lines (waypoints included), its log. The mesh's parts in, PodSurroundings out.
+import { join } from 'node:path';
+import type { ClusterSettings } from '../materialize/materialize.ts';
+import type { ContainerSpec, PodSpec } from '../materialize/pod-spec.ts';
+import { type ContainerCommand, containerCommand } from './container-command.ts';
+import { type DaemonFacts, proxyEnv, waypointEnv } from './daemon-env.ts';
+import type { ImageCommands } from './image-commands.ts';
+import { type LogFile, openLogFile } from './log-file-process.ts';
+import type { MeshCertificates } from './mesh-certificates.ts';
+import { redirectPod, releasePod } from './mesh-network-process.ts';
+import type { NodeProxy } from './node-proxy.ts';
+import type { HostsFiles } from './objects-file-process.ts';
+import type { PodSurroundings } from './pod-process.ts';
+import { openPodSandbox, sharedSandbox } from './pod-sandbox-process.ts';
+
+export interface MeshParts {
+  readonly settings: ClusterSettings;
+  readonly daemons: DaemonFacts;
+  readonly certificates: MeshCertificates;
+  readonly nodeProxy: NodeProxy;
+  readonly hosts: HostsFiles;
+  readonly resolvConf: string;
+  readonly logFolder: string;
+  readonly programFolder: string;
+  /** Path of Node. */
+  readonly node: string;
+  commands(): ImageCommands;
+  report(level: 'info' | 'warn', text: string): void;
+  changed(): void;
+}
+
+export function podSurroundings(parts: MeshParts): PodSurroundings {
+  const { settings, daemons, nodeProxy, hosts, resolvConf } = parts;
+  const captured = daemons.mode === 'captured';
+  const logs = new Map<string, LogFile>();
+  let links = 0;
+  return {
+    async openSandbox(pod) {
+      if (!captured) return sharedSandbox;
+      links += 1;
+      return openPodSandbox(pod, `pod${links}`, settings.nodeIp, { hosts: hosts.pathFor(pod.namespace), resolvConf });
+    },
+    async enrol(pod, sandbox) {
+      if (captured) await redirectPod(sandbox);
+      await nodeProxy.add(pod, sandbox);
+    },
+    async leave(pod, sandbox) {
+      await nodeProxy.remove(pod);
+      if (captured) await releasePod(sandbox);
+    },
+    commandFor: (pod, container) => commandOf(parts, pod, container),
+    logFor(pod) {
+      const log = logs.get(pod.key) ?? openLogFile(join(parts.logFolder, `${pod.namespace}.${pod.name}.log`));
+      logs.set(pod.key, log);
+      return log;
+    },
+    report: parts.report,
+    changed: parts.changed,
+  };
+}
+
+function commandOf(parts: MeshParts, pod: PodSpec, container: ContainerSpec): ContainerCommand {
+  const { daemons, node, programFolder } = parts;
+  if (pod.role.kind === 'waypoint') {
+    return {
+      kind: 'program',
+      argv: [node, join(programFolder, 'waypoint', 'main.ts')],
+      folder: programFolder,
+      env: waypointEnv(daemons, pod, pod.role.gateway, parts.certificates.tokenFileFor(pod)),
+    };
+  }
+  const echo = { argv: [node, join(programFolder, 'deploy', 'local', 'echo', 'main.ts')], folder: programFolder };
+  const command = containerCommand(pod, container, parts.commands(), echo, daemons.nodeName);
+  if (command.kind === 'echo') {
+    const ports =
+      container.ports.length === 0
+        ? 'it declares no ports, so it only waits'
+        : `it answers on ${container.ports.join(', ')}`;
+    parts.report(
+      'info',
+      `pod ${pod.key}: no command for image "${container.image}", so container ${container.name} runs the built-in echo (${ports}); map the image in ambientd.yaml or with --run`,
+    );
+  }
+  if (daemons.mode === 'captured') return command;
+  return { ...command, env: { ...proxyEnv(pod), ...command.env, ECHO_HOST: pod.ip } };
+}
