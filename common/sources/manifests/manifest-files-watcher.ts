@@ -19,6 +19,8 @@ interface FoundFiles {
   /** Signature (time, size, inode) by file; undefined for a path that could not be looked at. */
   readonly files: Map<string, string | ManifestFile>;
   readonly folders: Set<string>;
+  /** Device and inode of the folders that were listed: links may lead back to one. */
+  readonly listed: Set<string>;
 }
 
 export interface ManifestFilesOptions {
@@ -53,7 +55,7 @@ export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOpti
   function scanSoon(): void {
     if (isClosed) return;
     clearTimeout(settling);
-    settling = setTimeout(scanNow, settleMs).unref();
+    settling = setTimeout(scanNow, settleMs);
   }
 
   function watchFolders(folders: ReadonlySet<string>): void {
@@ -80,7 +82,7 @@ export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOpti
   return {
     async start() {
       await scan(true);
-      if (!isClosed) polling = setInterval(scanNow, pollMs).unref();
+      if (!isClosed) polling = setInterval(scanNow, pollMs);
     },
     async drain() {},
     async close() {
@@ -93,7 +95,7 @@ export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOpti
 /** Undefined where the system has no watch left or the folder has gone: the slow look still sees changes. */
 function tryWatch(folder: string, onEvent: () => void, onEnd: () => void): FSWatcher | undefined {
   try {
-    const watcher = watch(folder, { persistent: false }, onEvent);
+    const watcher = watch(folder, onEvent);
     watcher.on('error', () => {
       watcher.close();
       onEnd();
@@ -106,7 +108,7 @@ function tryWatch(folder: string, onEvent: () => void, onEnd: () => void): FSWat
 }
 
 async function findFiles(paths: readonly string[]): Promise<FoundFiles> {
-  const found: FoundFiles = { files: new Map(), folders: new Set() };
+  const found: FoundFiles = { files: new Map(), folders: new Set(), listed: new Set() };
   for (const path of paths) {
     await findUnder(path, 0, found);
     found.folders.add(dirname(path));
@@ -125,7 +127,9 @@ async function findUnder(path: string, depth: number, found: FoundFiles): Promis
       found.files.set(path, `${status.mtimeMs}/${status.size}/${status.ino}`);
       return;
     }
-    if (depth > maxDepth) return;
+    const identity = `${status.dev}/${status.ino}`;
+    if (depth > maxDepth || found.listed.has(identity)) return;
+    found.listed.add(identity);
     found.folders.add(path);
     for (const name of (await readdir(path)).sort()) {
       if (isWanted(name)) await findUnder(join(path, name), depth + 1, found);
