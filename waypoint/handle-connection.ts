@@ -1,0 +1,54 @@
+// One connection that the waypoint carries unread: choose an endpoint, dial it, copy both ways, tell telemetry how it went.
+// In: the stream and whose it is; what it needs of the other parts comes as functions. Source: waypoint-telemetry.md §1.13, §8.1.
+import type { Workload } from '../common/mesh/workload.ts';
+import type { ByteStream } from '../common/net/byte-stream.ts';
+import { copyStreams } from '../common/net/copy-streams.ts';
+import type { TcpReport } from '../common/telemetry/tcp-reporter.ts';
+import type { Downstream } from './served-target.ts';
+import type { TcpFacts } from './telemetry/access-log-line.ts';
+import type { UpstreamFacts } from './telemetry/request-facts.ts';
+import type { ResponseFlag } from './telemetry/response-flags.ts';
+
+export interface ConnectionUpstream extends UpstreamFacts {
+  dial(): Promise<ByteStream>;
+}
+
+export interface ConnectionHandling {
+  /** Undefined: no healthy endpoint. */
+  chooseUpstream(downstream: Downstream): ConnectionUpstream | undefined;
+  opened(downstream: Downstream, destination: Workload | undefined): TcpReport;
+  ended(facts: TcpFacts, error: Error | undefined): void;
+  /** Milliseconds that only grow. */
+  now(): number;
+}
+
+export async function handleConnection(
+  stream: ByteStream,
+  downstream: Downstream,
+  handling: ConnectionHandling,
+): Promise<void> {
+  const startEpochMs = Date.now();
+  const start = handling.now();
+  const upstream = handling.chooseUpstream(downstream);
+  const report = handling.opened(downstream, upstream?.workload);
+  const finish = (flags: readonly ResponseFlag[], error: Error | undefined): void => {
+    // As in Istio, the labels of a connection are those of its first report: failures do not open new series.
+    report.close('-');
+    const { receivedBytes, sentBytes } = report;
+    const durationMs = handling.now() - start;
+    handling.ended({ downstream, upstream, flags, startEpochMs, durationMs, receivedBytes, sentBytes }, error);
+  };
+  if (upstream === undefined) {
+    stream.reset();
+    finish(['UH'], undefined);
+    return;
+  }
+  try {
+    const dialled = await upstream.dial();
+    copyStreams(stream, dialled, report, (error) => finish(error === undefined ? [] : ['UC'], error));
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    stream.reset(error);
+    finish(['UF'], error);
+  }
+}

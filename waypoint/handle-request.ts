@@ -1,0 +1,140 @@
+// One request through the waypoint: choose an endpoint, send it there, bring the answer back, tell telemetry how it went.
+// In: the exchange and whose it is; what it needs of the other parts comes as functions. Source: waypoint-telemetry.md §9.2, §9.3.
+import { randomUUID } from 'node:crypto';
+import type { HeaderList } from './http/header-list.ts';
+import type {
+  HttpClient,
+  OutgoingRequest,
+  ResponseHead,
+  ServerExchange,
+  UpstreamAnswer,
+} from './http/http-exchange.ts';
+import { localReply } from './http/local-reply.ts';
+import { requestHeadersUpstream, responseHeadersDownstream } from './http/proxy-headers.ts';
+import type { Downstream } from './served-target.ts';
+import { isGrpc, type RequestFacts, type UpstreamFacts } from './telemetry/request-facts.ts';
+import type { ResponseFlag } from './telemetry/response-flags.ts';
+
+export interface RequestUpstream extends UpstreamFacts {
+  readonly client: HttpClient;
+}
+
+export interface RequestHandling {
+  /** Undefined: no healthy endpoint. */
+  chooseUpstream(downstream: Downstream, exchange: ServerExchange): RequestUpstream | undefined;
+  ended(facts: RequestFacts): void;
+  /** Milliseconds that only grow. */
+  now(): number;
+}
+
+/** What is learned while a request runs. */
+interface Progress {
+  response: ResponseHead | undefined;
+  trailers: () => HeaderList;
+  flags: ResponseFlag[];
+  details: string;
+  upstreamMs: number | undefined;
+  /** Says so when the response was lost on its way from the endpoint. */
+  responseLost: () => boolean;
+}
+
+export async function handleRequest(
+  exchange: ServerExchange,
+  downstream: Downstream,
+  handling: RequestHandling,
+): Promise<void> {
+  const startEpochMs = Date.now();
+  const start = handling.now();
+  const { request } = exchange;
+  const headers = requestHeadersUpstream(request.headers, request.scheme, randomUUID);
+  const upstream = handling.chooseUpstream(downstream, exchange);
+  const progress: Progress = {
+    response: undefined,
+    trailers: () => [],
+    flags: [],
+    details: 'via_upstream',
+    upstreamMs: undefined,
+    responseLost: () => false,
+  };
+  let abort = (): void => undefined;
+  exchange.onEnd((end) => {
+    if (end.kind === 'aborted') {
+      const lost = progress.responseLost();
+      progress.flags.push(lost ? 'UC' : 'DC');
+      progress.details = lost
+        ? 'upstream_reset_after_response_started{connection_termination}'
+        : 'downstream_remote_disconnect';
+      abort();
+    }
+    handling.ended({
+      downstream,
+      upstream,
+      request: { ...request, headers },
+      response: progress.response,
+      responseTrailers: progress.trailers(),
+      flags: progress.flags,
+      details: progress.details,
+      startEpochMs,
+      durationMs: handling.now() - start,
+      upstreamMs: progress.upstreamMs,
+      end,
+    });
+  });
+  if (upstream === undefined) {
+    progress.flags.push('UH');
+    progress.details = 'no_healthy_upstream';
+    reply(exchange, progress, 503, 'no healthy upstream');
+    return;
+  }
+  const call = upstream.client.send(outgoing(exchange, headers));
+  abort = call.abort;
+  const answer = await call.answer;
+  progress.upstreamMs = handling.now() - start;
+  passOn(exchange, progress, answer, progress.upstreamMs);
+}
+
+function outgoing(exchange: ServerExchange, headers: HeaderList): OutgoingRequest {
+  const { method, scheme, authority, path, upgrade } = exchange.request;
+  return { method, scheme, authority, path, upgrade, headers, body: exchange.body };
+}
+
+function passOn(exchange: ServerExchange, progress: Progress, answer: UpstreamAnswer, upstreamMs: number): void {
+  if (answer.kind === 'failed') {
+    const isConnect = answer.stage === 'connect';
+    progress.flags.push(flagOf[answer.stage]);
+    const what = isConnect ? 'connection_failure' : reasonOf[answer.stage].replaceAll(' ', '_');
+    progress.details = `upstream_reset_before_response_started{${what}}`;
+    const cause = isConnect ? `, transport failure reason: ${answer.error.message}` : '';
+    const text = `upstream connect error or disconnect/reset before headers. reset reason: ${reasonOf[answer.stage]}${cause}`;
+    reply(exchange, progress, answer.stage === 'protocol' ? 502 : 503, text);
+    return;
+  }
+  const { status } = answer.head;
+  const date = (): string => new Date().toUTCString();
+  const head = { status, headers: responseHeadersDownstream(answer.head.headers, upstreamMs, date) };
+  progress.response = head;
+  if (answer.kind === 'switched') {
+    exchange.switchProtocols(head, answer.stream);
+    return;
+  }
+  const { body } = answer;
+  if (body !== undefined) {
+    progress.trailers = body.trailers;
+    progress.responseLost = () => body.stream.errored !== null;
+  }
+  exchange.respond(head, body);
+}
+
+const flagOf = { connect: 'UF', reset: 'UC', protocol: 'UPE' } as const;
+const reasonOf = {
+  connect: 'remote connection failure',
+  reset: 'connection termination',
+  protocol: 'protocol error',
+} as const;
+
+function reply(exchange: ServerExchange, progress: Progress, status: number, text: string): void {
+  const { head, body } = localReply(status, text, isGrpc(exchange.request) ? 'grpc' : 'http');
+  const dated = { status: head.status, headers: [...head.headers, 'date', new Date().toUTCString()] };
+  progress.response = dated;
+  exchange.respond(dated, exchange.request.method === 'HEAD' ? undefined : body);
+}

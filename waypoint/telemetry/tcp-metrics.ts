@@ -1,0 +1,74 @@
+// Reports connections that pass a waypoint unread as istio_tcp_*, reporter=waypoint, with the labels that Telemetry asks for.
+// In: both ends and the chain's plan. Out: a report that counts bytes. Source: waypoint-telemetry.md §1.3, §1.13.
+
+import type { Workload } from '../../common/mesh/workload.ts';
+import type { MetricDefinition, Recorder, Series } from '../../common/telemetry/recorder.ts';
+import type { TcpLabelSet } from '../../common/telemetry/tcp-labels.ts';
+import { createTcpReporter, type TcpReport, type TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
+import { metricShortNames } from '../resources/metrics-configuration.ts';
+import type { Downstream } from '../served-target.ts';
+import type { ChainTelemetry } from './chain-telemetry.ts';
+import { pickValues } from './label-plan.ts';
+import { connectionAttributes } from './request-attributes.ts';
+import { commonLabelValues, securityOf, tcpFlagIndex, tcpLabelNames } from './waypoint-labels.ts';
+
+export interface TcpMetrics {
+  open(downstream: Downstream, destination: Workload | undefined, chain: ChainTelemetry): TcpReport;
+  close(): void;
+}
+
+const noFilterState: ReadonlyMap<string, string> = new Map();
+const ignored: Series = { add: () => undefined, release: () => undefined };
+
+export function createTcpMetrics(recorder: Recorder, defaultIntervalMs: number): TcpMetrics {
+  const reporters = new Map<ChainTelemetry, TcpReporter>();
+
+  /** A reporter knows one list of labels; the recorder beneath gives each metric its own. */
+  function reporterOf(chain: ChainTelemetry): TcpReporter {
+    const known = reporters.get(chain);
+    if (known !== undefined) return known;
+    const intervalMs = chain.reportingIntervalMs ?? defaultIntervalMs;
+    const reporter = createTcpReporter({ recorder: planned(recorder, chain), intervalMs, countsFailures: false });
+    reporters.set(chain, reporter);
+    return reporter;
+  }
+
+  return {
+    open(downstream, destination, chain) {
+      return reporterOf(chain).open(labelsOf(downstream, destination, chain));
+    },
+    close() {
+      for (const reporter of reporters.values()) reporter.close();
+      reporters.clear();
+    },
+  };
+}
+
+function labelsOf(downstream: Downstream, destination: Workload | undefined, chain: ChainTelemetry): TcpLabelSet {
+  const { expressions } = chain.tcp;
+  const attributes = connectionAttributes(downstream, noFilterState, () => destination);
+  const values = [
+    ...commonLabelValues(downstream, destination),
+    'tcp',
+    '-',
+    securityOf(downstream),
+    ...expressions.evaluate(attributes),
+  ];
+  return { names: tcpLabelNames, valuesFor: (responseFlag) => values.with(tcpFlagIndex, responseFlag) };
+}
+
+function planned(recorder: Recorder, chain: ChainTelemetry): Recorder {
+  const planOf = (metric: MetricDefinition) => {
+    const short = metricShortNames.find((name) => metric.name === `istio_${name}`);
+    return short && chain.tcp.plans.get(short);
+  };
+  return {
+    counter(metric, vector) {
+      const plan = planOf(metric);
+      if (plan === undefined) return ignored;
+      return recorder.counter({ ...metric, labelNames: plan.names }, pickValues(plan, vector));
+    },
+    gauge: (metric, vector) => recorder.gauge(metric, vector),
+    histogram: (metric, vector) => recorder.histogram(metric, vector),
+  };
+}
