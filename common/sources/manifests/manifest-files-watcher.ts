@@ -25,12 +25,12 @@ interface FoundFiles {
 
 export interface ManifestFilesOptions {
   readonly paths: readonly string[];
-  /** Called once before `start` resolves, then after each change. Must not throw. */
+  /** Called once before `start` resolves, which fails if it throws; then after each change, where it must not. */
   readonly onFiles: (files: readonly ManifestFile[]) => void;
 }
 
 export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOptions): Runnable {
-  const watchers = new Map<string, FSWatcher>();
+  const folderWatches = createFolderWatches(() => scanSoon());
   let known = new Map<string, string>();
   let settling: NodeJS.Timeout | undefined;
   let polling: NodeJS.Timeout | undefined;
@@ -44,7 +44,7 @@ export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOpti
     if (isClosed) return;
     const isChanged = isFirst || files.length !== known.size || files.some(({ kind }) => kind !== 'unchanged');
     known = signatures;
-    watchFolders(found.folders);
+    folderWatches.follow(found.folders);
     if (isChanged) onFiles(files);
   }
 
@@ -58,25 +58,11 @@ export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOpti
     settling = setTimeout(scanNow, settleMs);
   }
 
-  function watchFolders(folders: ReadonlySet<string>): void {
-    for (const [folder, watcher] of watchers) {
-      if (folders.has(folder)) continue;
-      watcher.close();
-      watchers.delete(folder);
-    }
-    for (const folder of folders) {
-      if (watchers.has(folder)) continue;
-      const watcher = tryWatch(folder, scanSoon, () => watchers.delete(folder));
-      if (watcher !== undefined) watchers.set(folder, watcher);
-    }
-  }
-
   function stop(): void {
     isClosed = true;
     clearTimeout(settling);
     clearInterval(polling);
-    for (const watcher of watchers.values()) watcher.close();
-    watchers.clear();
+    folderWatches.follow(new Set());
   }
 
   return {
@@ -88,6 +74,29 @@ export function createManifestFilesWatcher({ paths, onFiles }: ManifestFilesOpti
     async close() {
       stop();
       await scanning;
+    },
+  };
+}
+
+interface FolderWatches {
+  /** Watches these folders and no others. */
+  follow(folders: ReadonlySet<string>): void;
+}
+
+function createFolderWatches(onEvent: () => void): FolderWatches {
+  const watchers = new Map<string, FSWatcher>();
+  return {
+    follow(folders) {
+      for (const [folder, watcher] of watchers) {
+        if (folders.has(folder)) continue;
+        watcher.close();
+        watchers.delete(folder);
+      }
+      for (const folder of folders) {
+        if (watchers.has(folder)) continue;
+        const watcher = tryWatch(folder, onEvent, () => watchers.delete(folder));
+        if (watcher !== undefined) watchers.set(folder, watcher);
+      }
     },
   };
 }

@@ -23,6 +23,7 @@ export interface ManifestsReaderOptions {
 export function createManifestsReader({ paths, onObjects, onProblems, log }: ManifestsReaderOptions): Runnable {
   const problemLog = createProblemLog(log);
   let state: ManifestState = noManifests;
+  let isStarted = false;
   const files = createManifestFilesWatcher({
     paths,
     onFiles(changed) {
@@ -32,6 +33,7 @@ export function createManifestsReader({ paths, onObjects, onProblems, log }: Man
         if (isNewProblem) onProblems?.(state.problems);
         onObjects(state.objects);
       } catch (error) {
+        if (!isStarted) throw error;
         log.error({ err: error }, 'change of manifests could not be applied; the state before it keeps serving');
       }
     },
@@ -40,6 +42,7 @@ export function createManifestsReader({ paths, onObjects, onProblems, log }: Man
     ...files,
     async start() {
       await files.start();
+      isStarted = true;
       if (state.objects.length > 0 || !isUnreadable(state)) return;
       await files.close();
       const reason = state.problems.map(formatResourceProblem).join(' | ') || 'there is no *.yaml, *.yml or *.json';

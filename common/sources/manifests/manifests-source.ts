@@ -3,14 +3,13 @@
 import type { Runnable } from '../../lifecycle.ts';
 import type { Logger } from '../../log.ts';
 import type { MeshWriter } from '../../mesh/mesh-source.ts';
-import { deriveMesh } from '../derive/derive-mesh.ts';
 import { defaultMeshSettings, type MeshSettings } from '../derive/mesh-settings.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import type { ResourceProblem } from '../resource-problem.ts';
-import { type LastGood, readResources } from '../resources.ts';
+import type { LastGood } from '../resources.ts';
+import { deriveManifests } from './derive-manifests.ts';
 import { createManifestsReader } from './manifests-reader.ts';
 import { createProblemLog } from './problem-log.ts';
-import { validateManifests } from './validate-manifests.ts';
 
 export interface ManifestsSourceOptions {
   readonly paths: readonly string[];
@@ -39,11 +38,10 @@ export function createManifestsSource(options: ManifestsSourceOptions): Runnable
       onProblems?.([...ofFiles, ...ofObjects]);
     },
     onObjects(objects) {
-      const read = readResources(objects, settings.systemNamespace, lastGood);
-      const derived = deriveMesh(read.resources, settings);
-      lastGood = read.lastGood;
+      const derived = deriveManifests(objects, settings, lastGood);
       writer.replace(derived.snapshot);
-      ofObjects = [...read.problems, ...derived.problems, ...validateManifests(objects, read.resources)];
+      lastGood = derived.lastGood;
+      ofObjects = derived.problems;
       if (problemLog.report(ofObjects)) onProblems?.([...ofFiles, ...ofObjects]);
       onObjects?.(objects);
     },
