@@ -21,6 +21,8 @@ export interface TlsHandshake {
 export interface SecuredSocket {
   readonly socket: TLSSocket;
   readonly peer: Identity;
+  /** When the peer's certificate ends, milliseconds since 1970. */
+  readonly peerNotAfterMs: number;
 }
 
 /** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH, TUNNEL_CONNECT_TIMEOUT */
@@ -44,11 +46,12 @@ export function secureAsClient(handshake: TlsHandshake): Promise<SecuredSocket> 
     socket.on('end', onClose);
     socket.once('secureConnect', () => {
       clearTimeout(deadline);
-      const verdict = verifyServer(socket.getPeerCertificate().subjectaltname, expected);
+      const leaf = socket.getPeerCertificate();
+      const verdict = verifyServer(leaf.subjectaltname, expected);
       if (verdict.kind === 'refused') return onError(new MeshError('PEER_IDENTITY_MISMATCH', verdict.detail));
       socket.off('close', onClose);
       socket.off('end', onClose);
-      resolve({ socket, peer: verdict.identity });
+      resolve({ socket, peer: verdict.identity, peerNotAfterMs: Date.parse(leaf.valid_to) });
     });
   });
 }

@@ -39,11 +39,12 @@ export function secureAsServer(acceptance: TlsAcceptance): Promise<SecuredSocket
       clearTimeout(deadline);
       const chainError = chainErrorOf(socket);
       if (chainError) return fail(`the client's certificate was not accepted (${chainError})`, 'TLS_FAILED');
-      const verdict = verifyClient(socket.getPeerCertificate().subjectaltname, certificate.identity);
+      const leaf = socket.getPeerCertificate();
+      const verdict = verifyClient(leaf.subjectaltname, certificate.identity);
       if (verdict.kind === 'refused') return fail(verdict.detail, 'PEER_IDENTITY_MISMATCH');
       socket.off('close', onClose);
       socket.off('end', onClose);
-      resolve({ socket, peer: verdict.identity });
+      resolve({ socket, peer: verdict.identity, peerNotAfterMs: Date.parse(leaf.valid_to) });
     });
   });
 }

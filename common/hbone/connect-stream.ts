@@ -1,0 +1,100 @@
+// Opens one CONNECT stream in a tunnel and waits for its answer (ztunnel.md §3.3, §3.4). In: an open tunnel, authority, headers.
+// Out: the stream after a 200; else the error, and whether the peer can have acted on the request.
+import { MeshError } from '../errors.ts';
+import { errorCodeText } from '../http2/error-code.ts';
+import { SessionStream } from '../http2/session-stream.ts';
+import type { Response, StreamEnd, StreamEvents } from '../http2/stream-state.ts';
+import type { ByteStream } from '../net/byte-stream.ts';
+import type { ConnectHeaders } from './hbone.ts';
+import type { OpenTunnel } from './tunnel-client.ts';
+
+export interface ConnectCall {
+  readonly tunnel: OpenTunnel;
+  readonly authority: string;
+  readonly headers: ConnectHeaders;
+  readonly timeoutMs: number;
+  /** Address of the next hop, for messages. */
+  readonly peerName: string;
+}
+
+export type ConnectOutcome =
+  | { readonly kind: 'connected'; readonly stream: ByteStream; readonly responseHeaders: ConnectHeaders }
+  /** 'answered': the peer said no. 'unanswered': the tunnel broke. 'unprocessed': the peer surely did nothing. */
+  | { readonly kind: 'failed'; readonly fate: 'answered' | 'unanswered' | 'unprocessed'; readonly error: MeshError };
+
+export function openConnectStream(call: ConnectCall): Promise<ConnectOutcome> {
+  const { connection } = call.tunnel;
+  return new Promise((resolve) => {
+    const fields = [[':method', 'CONNECT'], [':authority', call.authority], ...call.headers] as const;
+    const settle = (outcome: ConnectOutcome): void => {
+      clearTimeout(deadline);
+      resolve(outcome);
+    };
+    const events: StreamEvents = {
+      onResponse(response) {
+        if (!stream) return;
+        if (response.status === 200) {
+          const bytes = new SessionStream(connection.session, stream);
+          stream.events = bytes;
+          settle({ kind: 'connected', stream: bytes, responseHeaders: response.headers });
+          return;
+        }
+        connection.session.reset(stream, 'CANCEL');
+        settle({ kind: 'failed', fate: 'answered', error: refusal(call, response) });
+      },
+      onData() {},
+      onEnd() {},
+      onWritable() {},
+      onGone: (end) => settle(lossOf(call, end)),
+    };
+    const stream = connection.session.open(fields, events);
+    const deadline = setTimeout(() => {
+      if (stream) connection.session.reset(stream, 'CANCEL');
+      settle({ kind: 'failed', fate: 'answered', error: silence(call) });
+    }, call.timeoutMs);
+    if (!stream) settle({ kind: 'failed', fate: 'unprocessed', error: noRoom(call) });
+  });
+}
+
+const remedies: Record<number, string> = {
+  400: 'it does not serve this target',
+  401: 'an AuthorizationPolicy there denies it',
+  503: 'it could not reach the target',
+};
+
+function refusal({ authority, peerName }: ConnectCall, { status }: Response): MeshError {
+  const remedy = remedies[status] ? ` (${remedies[status]})` : '';
+  return new MeshError('TUNNEL_REFUSED', `${peerName} answered CONNECT ${authority} with status ${status}${remedy}`);
+}
+
+function silence({ authority, peerName, timeoutMs }: ConnectCall): MeshError {
+  return new MeshError(
+    'UPSTREAM_CONNECT_TIMEOUT',
+    `${peerName} did not answer CONNECT ${authority} within ${timeoutMs} ms; it may be unable to reach the target`,
+  );
+}
+
+function noRoom({ authority, peerName }: ConnectCall): MeshError {
+  return new MeshError(
+    'TUNNEL_LOST',
+    `the tunnel with ${peerName} takes no more streams, so CONNECT ${authority} cannot be sent`,
+  );
+}
+
+function lossOf(call: ConnectCall, end: StreamEnd): ConnectOutcome {
+  const what = `CONNECT ${call.authority} to ${call.peerName} was not answered`;
+  if (end.kind === 'lost') {
+    const fate = end.fate === 'unprocessed' ? 'unprocessed' : 'unanswered';
+    return { kind: 'failed', fate, error: new MeshError(...lostText(call, what, end.error), { cause: end.error }) };
+  }
+  const how =
+    end.kind === 'reset' ? `the peer reset the stream (${errorCodeText(end.code)})` : 'the peer ended the stream';
+  return { kind: 'failed', fate: 'answered', error: new MeshError('TUNNEL_LOST', `${what}: ${how}`) };
+}
+
+/** A peer that refuses our certificate ends the connection after the handshake, before it has said anything (TLS 1.3). */
+function lostText({ tunnel }: ConnectCall, what: string, error: MeshError): ['TLS_FAILED' | MeshError['code'], string] {
+  if (tunnel.connection.hasAnswered || error.code !== 'TUNNEL_LOST') return [error.code, `${what}: ${error.message}`];
+  const why = 'the peer may have refused our certificate: its root or trust domain may differ';
+  return ['TLS_FAILED', `${what}: ${error.message}; ${why}`];
+}

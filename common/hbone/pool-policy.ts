@@ -1,0 +1,26 @@
+// Decides which tunnel carries a new stream: one that has room, one that is being dialled, or a new one (ztunnel.md §3.5).
+// In: what the tunnels of one key look like now. Out: the choice.
+
+export const maxStreamsPerTunnel = 100;
+
+export interface TunnelFacts {
+  /** 'closing': GOAWAY, drained or broken; it takes nothing new. */
+  readonly state: 'dialling' | 'open' | 'closing';
+  /** Streams that it carries, or that wait for its dial. */
+  readonly streams: number;
+  /** What its peer allows; infinite until it has said so. */
+  readonly peerLimit: number;
+}
+
+export type TunnelChoice<T> = { readonly kind: 'use'; readonly tunnel: T } | { readonly kind: 'dial' };
+
+/** The first open tunnel with room, so that later ones fall idle and are released; else one on its way; else a new one. */
+export function chooseTunnel<T extends TunnelFacts>(tunnels: Iterable<T>): TunnelChoice<T> {
+  let onItsWay: T | undefined;
+  for (const tunnel of tunnels) {
+    if (tunnel.state === 'closing' || tunnel.streams >= Math.min(maxStreamsPerTunnel, tunnel.peerLimit)) continue;
+    if (tunnel.state === 'open') return { kind: 'use', tunnel };
+    onItsWay ??= tunnel;
+  }
+  return onItsWay ? { kind: 'use', tunnel: onItsWay } : { kind: 'dial' };
+}

@@ -1,0 +1,151 @@
+// The tunnels of one proxied workload, shared by its connections (ztunnel.md §3.5). In: targets. Out: CONNECT streams.
+// `pool-policy.ts` decides, `tunnel-client.ts` dials; here is who lives, who waits for whom, and who is released.
+import { MeshError } from '../errors.ts';
+import type { CertificateSource } from '../identity/certificate.ts';
+import type { Logger } from '../log.ts';
+import { formatSocketAddress } from '../net/address.ts';
+import type { SocketFactory } from '../net/socket-factory.ts';
+import { type ConnectOutcome, openConnectStream } from './connect-stream.ts';
+import type { ConnectedStream, ConnectHeaders, TunnelDialer, TunnelTarget } from './hbone.ts';
+import { type PoolKey, poolKey } from './pool-key.ts';
+import { chooseTunnel } from './pool-policy.ts';
+import { PooledTunnel } from './pooled-tunnel.ts';
+import { defaultTunnelTimes, dialTunnel, type TunnelTimes } from './tunnel-client.ts';
+
+export interface TunnelPoolSettings extends TunnelTimes {
+  /** Answer to a CONNECT. Default 10 000. */
+  readonly answerTimeoutMs: number;
+  /** A tunnel without streams is released after this. Default 300 000. */
+  readonly idleTimeoutMs: number;
+  /** Beyond this many tunnels, idle ones are released at once. Default 500. */
+  readonly maxTunnels: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export interface TunnelPoolOptions {
+  readonly sockets: SocketFactory;
+  readonly certificates: CertificateSource;
+  readonly log: Logger;
+  readonly settings?: Partial<TunnelPoolSettings>;
+}
+
+const defaults: TunnelPoolSettings = {
+  ...defaultTunnelTimes,
+  answerTimeoutMs: 10_000,
+  idleTimeoutMs: 300_000,
+  maxTunnels: 500,
+  now: Date.now,
+};
+/** A CONNECT on which the peer surely did not act may be sent again, this often in all. */
+const maxAttempts = 3;
+
+export function createTunnelPool(options: TunnelPoolOptions): TunnelDialer {
+  return new TunnelPool(options);
+}
+
+class TunnelPool implements TunnelDialer {
+  private readonly options: TunnelPoolOptions;
+  private readonly settings: TunnelPoolSettings;
+  private readonly byKey = new Map<PoolKey, Set<PooledTunnel>>();
+  private readonly all = new Set<PooledTunnel>();
+  private state: 'open' | 'draining' = 'open';
+  private onEmpty: () => void = () => {};
+
+  constructor(options: TunnelPoolOptions) {
+    this.options = options;
+    this.settings = { ...defaults, ...options.settings };
+  }
+
+  async connect(target: TunnelTarget, authority: string, headers: ConnectHeaders): Promise<ConnectedStream> {
+    const peerName = formatSocketAddress(target.nextHop);
+    for (let attempt = 1; ; attempt++) {
+      if (this.state === 'draining') {
+        throw new MeshError('DRAINED', `CONNECT ${authority} to ${peerName} was not sent: this proxy is shutting down`);
+      }
+      const { tunnel, age } = this.tunnelFor(target);
+      const open = await tunnel.join();
+      const call = { tunnel: open, authority, headers, timeoutMs: this.settings.answerTimeoutMs, peerName };
+      const outcome = await openConnectStream(call);
+      if (outcome.kind === 'connected') {
+        return {
+          stream: outcome.stream,
+          responseHeaders: outcome.responseHeaders,
+          peer: open.peer,
+          nextHop: target.nextHop,
+        };
+      }
+      if (attempt >= maxAttempts || !mayRetry(outcome, age)) throw outcome.error;
+      if (outcome.fate === 'unanswered') tunnel.release();
+    }
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.state = 'draining';
+    for (const tunnel of this.all) tunnel.release();
+    if (this.all.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(() => {
+        this.close();
+        resolve();
+      }, deadlineMs);
+      this.onEmpty = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+    });
+  }
+
+  close(): void {
+    this.state = 'draining';
+    for (const tunnel of [...this.all]) tunnel.destroy();
+  }
+
+  private tunnelFor(target: TunnelTarget): { tunnel: PooledTunnel; age: 'new' | 'reused' } {
+    const key = poolKey(target);
+    const tunnels = this.byKey.get(key) ?? new Set();
+    const nowMs = this.settings.now();
+    for (const tunnel of tunnels) if (tunnel.notAfterMs <= nowMs) tunnel.release();
+    const choice = chooseTunnel(tunnels);
+    if (choice.kind === 'use') return { tunnel: choice.tunnel, age: choice.tunnel.state === 'open' ? 'reused' : 'new' };
+    this.makeRoom();
+    const tunnel = this.dial(target, () => this.forget(key, tunnel));
+    this.byKey.set(key, tunnels.add(tunnel));
+    this.all.add(tunnel);
+    return { tunnel, age: 'new' };
+  }
+
+  private dial(target: TunnelTarget, onGone: () => void): PooledTunnel {
+    const { sockets, certificates, log } = this.options;
+    const times = this.settings;
+    return new PooledTunnel(
+      async (handlers) => {
+        const certificate = await certificates.get(target.source);
+        return dialTunnel({ target, certificate, sockets, times, handlers });
+      },
+      { idleTimeoutMs: this.settings.idleTimeoutMs, log, peerName: formatSocketAddress(target.nextHop), onGone },
+    );
+  }
+
+  private makeRoom(): void {
+    if (this.all.size < this.settings.maxTunnels) return;
+    for (const tunnel of this.all) {
+      if (tunnel.state !== 'open' || tunnel.streams > 0) continue;
+      tunnel.release();
+      return;
+    }
+  }
+
+  private forget(key: PoolKey, tunnel: PooledTunnel): void {
+    this.all.delete(tunnel);
+    const tunnels = this.byKey.get(key);
+    tunnels?.delete(tunnel);
+    if (tunnels?.size === 0) this.byKey.delete(key);
+    if (this.all.size === 0) this.onEmpty();
+  }
+}
+
+/** No byte of the application was sent yet, so a tunnel that turns out to be dead when it is used again costs nothing. */
+function mayRetry(outcome: Extract<ConnectOutcome, { kind: 'failed' }>, age: 'new' | 'reused'): boolean {
+  return outcome.fate === 'unprocessed' || (outcome.fate === 'unanswered' && age === 'reused');
+}

@@ -1,0 +1,170 @@
+// The receiving end of tunnels (ztunnel.md §3, §4.6 step 1): mutual TLS on accepted sockets, then CONNECT requests.
+// In: accepted sockets. Out: one `onRequest` for each stream that a verified peer opens.
+import { MeshError } from '../errors.ts';
+import { Http2Connection } from '../http2/connection-socket.ts';
+import { serverSettings } from '../http2/settings.ts';
+import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Logger } from '../log.ts';
+import { formatSocketAddress } from '../net/address.ts';
+import type { AcceptedSocket } from '../net/socket-factory.ts';
+import type { SecuredSocket } from '../tls/tls-client.ts';
+import { secureAsServer } from '../tls/tls-server.ts';
+import { createConnectRequest } from './connect-request.ts';
+import type { ConnectRequest } from './hbone.ts';
+import { defaultTunnelTimes, type TunnelTimes } from './tunnel-client.ts';
+
+export interface TunnelServerOptions {
+  readonly certificates: CertificateSource;
+  /** Whose certificate answers, asked for each connection; undefined while the workload is not known. */
+  readonly identity: () => Identity | undefined;
+  readonly onRequest: (request: ConnectRequest) => void;
+  readonly log: Logger;
+  readonly settings?: Partial<Omit<TunnelTimes, 'connectTimeoutMs'>>;
+}
+
+export interface TunnelServer {
+  /** Takes over the socket; what goes wrong with it is logged. */
+  serve(accepted: AcceptedSocket): void;
+  /** Refuses new connections and streams, lets the open streams finish until the deadline (milliseconds from now). */
+  drain(deadlineMs: number): Promise<void>;
+  /** Ends every tunnel now. */
+  close(): void;
+}
+
+export function createTunnelServer(options: TunnelServerOptions): TunnelServer {
+  return new AcceptingServer(options);
+}
+
+class AcceptingServer implements TunnelServer {
+  private readonly options: TunnelServerOptions;
+  private readonly times: TunnelTimes;
+  private readonly connections = new Set<Http2Connection>();
+  private state: 'open' | 'draining' = 'open';
+  private onEmpty: () => void = () => {};
+
+  constructor(options: TunnelServerOptions) {
+    this.options = options;
+    this.times = { ...defaultTunnelTimes, ...options.settings };
+  }
+
+  serve(accepted: AcceptedSocket): void {
+    // Until TLS has taken over, an error without a listener would end the process.
+    accepted.socket.on('error', () => {});
+    this.secure(accepted).then(
+      ({ secured, certificate }) => this.carry(accepted, secured, certificate),
+      (error: unknown) => this.refuse(accepted, error),
+    );
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.state = 'draining';
+    for (const connection of this.connections) connection.drain();
+    if (this.connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(() => {
+        this.close();
+        resolve();
+      }, deadlineMs);
+      this.onEmpty = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+    });
+  }
+
+  close(): void {
+    this.state = 'draining';
+    const reason = new MeshError('DRAINED', 'this proxy has ended its tunnels');
+    for (const connection of [...this.connections]) connection.destroy(reason);
+  }
+
+  private async secure(accepted: AcceptedSocket) {
+    const identity = this.options.identity();
+    const peerName = formatSocketAddress(accepted.peer);
+    if (this.state !== 'open') throw new MeshError('DRAINED', `a tunnel from ${peerName} came during shutdown`);
+    if (!identity) {
+      const local = formatSocketAddress(accepted.local);
+      throw new MeshError(
+        'IDENTITY_UNAVAILABLE',
+        `no identity is known for ${local}, so ${peerName} cannot be answered`,
+      );
+    }
+    const timeoutMs = this.times.handshakeTimeoutMs;
+    const certificate = await withDeadline(this.options.certificates.get(identity), timeoutMs, identity);
+    const secured = await secureAsServer({ socket: accepted.socket, certificate, timeoutMs, peerName });
+    return { secured, certificate };
+  }
+
+  /** An error in the decision is ours: it ends this request, not the process. */
+  private decide(request: ConnectRequest): void {
+    try {
+      this.options.onRequest(request);
+    } catch (error) {
+      this.options.log.error({ err: error, authority: request.authority }, 'request failed');
+      request.reject(503);
+    }
+  }
+
+  private refuse(accepted: AcceptedSocket, error: unknown): void {
+    accepted.socket.destroy();
+    const level = error instanceof MeshError ? error.onTheWire.level : 'error';
+    const reason = error instanceof Error ? error.message : String(error);
+    const code = error instanceof MeshError ? error.code : 'INTERNAL';
+    this.options.log[level]({ 'src.addr': formatSocketAddress(accepted.peer), code, error: reason }, 'tunnel refused');
+  }
+
+  private carry(accepted: AcceptedSocket, secured: SecuredSocket, certificate: WorkloadCertificate): void {
+    const { peer: peerAddress, local: localAddress } = accepted;
+    const facts = { peerIdentity: secured.peer, localIdentity: certificate.identity, peerAddress, localAddress };
+    const connection = new Http2Connection({
+      socket: secured.socket,
+      own: serverSettings,
+      peerName: formatSocketAddress(peerAddress),
+      pingIntervalMs: this.times.pingIntervalMs,
+      pingTimeoutMs: this.times.pingTimeoutMs,
+      handlers: {
+        onRequest: (stream, head) => {
+          const { request, events } = createConnectRequest(connection.session, stream, { ...head, ...facts });
+          this.decide(request);
+          return events();
+        },
+        onStreamClosed() {},
+        onGoAway() {},
+        onClosed: (reason) => {
+          this.connections.delete(connection);
+          this.options.log.debug(
+            { 'src.addr': formatSocketAddress(peerAddress), reason: reason.message },
+            'tunnel closed',
+          );
+          if (this.connections.size === 0) this.onEmpty();
+        },
+      },
+    });
+    this.connections.add(connection);
+    if (this.state !== 'open') connection.drain();
+  }
+}
+
+async function withDeadline(
+  fetching: Promise<WorkloadCertificate>,
+  timeoutMs: number,
+  identity: Identity,
+): Promise<WorkloadCertificate> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new MeshError(
+          'IDENTITY_UNAVAILABLE',
+          `no certificate for ${identity.uri} within ${timeoutMs} ms; is the CA reachable?`,
+        ),
+      );
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([fetching, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

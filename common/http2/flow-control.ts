@@ -1,0 +1,54 @@
+// Windows of HTTP/2 flow control (RFC 9113 §5.2, §6.9). In: bytes received, consumed, sent, increments. Out: what to announce,
+// or that the peer broke the rules. Credit is announced at half a window, so that it costs few frames.
+
+export const maxWindowBytes = 0x7fffffff;
+export const defaultWindowBytes = 65_535;
+
+/** What we allow the peer to send. */
+export class ReceiveWindow {
+  private readonly sizeBytes: number;
+  private available: number;
+  /** Taken by the application, but not yet announced. */
+  private owed = 0;
+
+  constructor(sizeBytes: number) {
+    this.sizeBytes = sizeBytes;
+    this.available = sizeBytes;
+  }
+
+  receive(bytes: number): 'within' | 'exceeded' {
+    if (bytes > this.available) return 'exceeded';
+    this.available -= bytes;
+    return 'within';
+  }
+
+  /** Bytes that may be sent again; the increment to announce now, or 0 to wait. */
+  consume(bytes: number): number {
+    this.owed += bytes;
+    if (this.owed * 2 < this.sizeBytes) return 0;
+    const increment = this.owed;
+    this.owed = 0;
+    this.available += increment;
+    return increment;
+  }
+}
+
+/** What the peer allows us to send. May be negative after SETTINGS have shrunk it (§6.9.2). */
+export class SendWindow {
+  available: number;
+
+  constructor(sizeBytes: number) {
+    this.available = sizeBytes;
+  }
+
+  take(bytes: number): void {
+    this.available -= bytes;
+  }
+
+  /** @param bytes may be negative for a change of SETTINGS_INITIAL_WINDOW_SIZE */
+  grow(bytes: number): 'within' | 'overflow' {
+    if (this.available + bytes > maxWindowBytes) return 'overflow';
+    this.available += bytes;
+    return 'within';
+  }
+}

@@ -1,0 +1,154 @@
+// Header blocks (RFC 7541): fields to bytes and back. The decoder reads all that the format has; the encoder writes literals
+// and references to the fixed table, so that it keeps no state. Texts are latin1: bytes pass through unchanged.
+import { decodeHuffman } from './hpack-huffman.ts';
+import { DynamicTable, fieldSizeBytes, type HeaderField, staticTable } from './hpack-tables.ts';
+
+export const headerTableBytes = 4096;
+/** Above any length or index that a block within its limits can hold. */
+const maxInteger = 1 << 24;
+
+export type DecodedBlock =
+  | { readonly kind: 'fields'; readonly fields: readonly HeaderField[] }
+  /** Well-formed, and the table is up to date, but larger than we allow. */
+  | { readonly kind: 'too-large'; readonly sizeBytes: number }
+  | { readonly kind: 'malformed'; readonly detail: string };
+
+interface Cursor {
+  readonly block: Buffer;
+  at: number;
+}
+
+export class HpackDecoder {
+  private readonly maxListBytes: number;
+  private readonly table = new DynamicTable(headerTableBytes);
+
+  constructor(maxListBytes: number) {
+    this.maxListBytes = maxListBytes;
+  }
+
+  /** Decodes one whole block. After 'malformed' the tables of both sides differ and the connection must end. */
+  decode(block: Buffer): DecodedBlock {
+    const cursor: Cursor = { block, at: 0 };
+    const fields: HeaderField[] = [];
+    let sizeBytes = 0;
+    let place: 'start' | 'fields' = 'start';
+    while (cursor.at < block.length) {
+      const first = block[cursor.at] ?? 0;
+      if ((first & 0xe0) === 0x20) {
+        // Only before the first field (RFC 7541 §4.2).
+        if (place !== 'start' || !this.resize(cursor)) return malformed('table size update out of place or range');
+        continue;
+      }
+      place = 'fields';
+      const field = this.readField(cursor, first);
+      if (!field) return malformed(`unreadable field at byte ${cursor.at} of ${block.length}`);
+      sizeBytes += fieldSizeBytes(field);
+      if (sizeBytes <= this.maxListBytes) fields.push(field);
+    }
+    return sizeBytes > this.maxListBytes ? { kind: 'too-large', sizeBytes } : { kind: 'fields', fields };
+  }
+
+  private resize(cursor: Cursor): boolean {
+    const size = readInteger(cursor, 5);
+    return size !== undefined && this.table.resize(size) === 'resized';
+  }
+
+  private readField(cursor: Cursor, first: number): HeaderField | undefined {
+    if (first & 0x80) {
+      const index = readInteger(cursor, 7);
+      return index === undefined ? undefined : this.table.get(index);
+    }
+    const isAdded = (first & 0x40) !== 0;
+    const index = readInteger(cursor, isAdded ? 6 : 4);
+    if (index === undefined) return undefined;
+    const name = index === 0 ? readText(cursor) : this.table.get(index)?.[0];
+    const value = name === undefined ? undefined : readText(cursor);
+    if (name === undefined || value === undefined) return undefined;
+    const field: HeaderField = [name, value];
+    if (isAdded) this.table.add(field);
+    return field;
+  }
+}
+
+function malformed(detail: string): DecodedBlock {
+  return { kind: 'malformed', detail };
+}
+
+function readInteger(cursor: Cursor, prefixBits: number): number | undefined {
+  const { block } = cursor;
+  const mask = (1 << prefixBits) - 1;
+  let value = (block[cursor.at++] ?? 0) & mask;
+  if (value < mask) return value;
+  for (let shift = 0; ; shift += 7) {
+    const byte = block[cursor.at++];
+    if (byte === undefined || shift > 21) return undefined;
+    value += (byte & 0x7f) << shift;
+    if (value > maxInteger) return undefined;
+    if (byte < 0x80) return value;
+  }
+}
+
+function readText(cursor: Cursor): string | undefined {
+  const isHuffman = ((cursor.block[cursor.at] ?? 0) & 0x80) !== 0;
+  if (cursor.at >= cursor.block.length) return undefined;
+  const length = readInteger(cursor, 7);
+  if (length === undefined || length > cursor.block.length - cursor.at) return undefined;
+  const bytes = cursor.block.subarray(cursor.at, cursor.at + length);
+  cursor.at += length;
+  return isHuffman ? decodeHuffman(bytes) : bytes.toString('latin1');
+}
+
+const indexByField = new Map<string, number>();
+const indexByName = new Map<string, number>();
+for (const [position, [name, value]] of staticTable.entries()) {
+  if (value !== '') indexByField.set(`${name} ${value}`, position + 1);
+  if (!indexByName.has(name)) indexByName.set(name, position + 1);
+}
+
+/**
+ * @param place 'first' block of a connection: declares that our table is empty, so that no later SETTINGS of the peer,
+ *   however small its table, asks for an answer (RFC 7541 §4.2).
+ */
+export function encodeFields(fields: readonly HeaderField[], place: 'first' | 'later'): Buffer {
+  const parts: (number | string)[] = place === 'first' ? [0x20] : [];
+  for (const [name, value] of fields) {
+    const whole = indexByField.get(`${name} ${value}`);
+    if (whole !== undefined) {
+      pushInteger(parts, 0x80, 7, whole);
+      continue;
+    }
+    const nameIndex = indexByName.get(name) ?? 0;
+    pushInteger(parts, 0, 4, nameIndex);
+    if (nameIndex === 0) pushText(parts, name);
+    pushText(parts, value);
+  }
+  return joinParts(parts);
+}
+
+function pushInteger(parts: (number | string)[], pattern: number, prefixBits: number, value: number): void {
+  const mask = (1 << prefixBits) - 1;
+  if (value < mask) {
+    parts.push(pattern | value);
+    return;
+  }
+  parts.push(pattern | mask);
+  let rest = value - mask;
+  for (; rest >= 0x80; rest >>>= 7) parts.push((rest & 0x7f) | 0x80);
+  parts.push(rest);
+}
+
+function pushText(parts: (number | string)[], text: string): void {
+  pushInteger(parts, 0, 7, text.length);
+  parts.push(text);
+}
+
+function joinParts(parts: readonly (number | string)[]): Buffer {
+  const size = parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 1 : part.length), 0);
+  const block = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const part of parts) {
+    if (typeof part === 'number') block[at++] = part;
+    else at += block.write(part, at, 'latin1');
+  }
+  return block;
+}
