@@ -116,11 +116,6 @@ export function readResources(
   return { resources, problems, lastGood };
 }
 
-/** Whether the derivation reads objects of this kind. */
-export function isDerivedFrom(object: KubernetesObject): boolean {
-  return readers.has(kindOf(object));
-}
-
 function kindOf(object: KubernetesObject): string {
   return `${apiGroup(object)}/${object.kind}`;
 }

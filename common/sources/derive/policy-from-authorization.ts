@@ -87,7 +87,7 @@ function convertEntry(
 }
 
 /** The names under which istiod reports them, in order, each once. */
-export function httpAttributesOf(rule: AuthorizationRule): readonly string[] {
+function httpAttributesOf(rule: AuthorizationRule): readonly string[] {
   const written = [...rule.from, ...rule.to].flat().filter(({ name }) => !isLayer4(name));
   const conditions = rule.when.filter(({ name }) => !isLayer4(name));
   return [...new Set([...written.flatMap(writtenNames), ...conditions.map(({ name }) => name)])].sort();

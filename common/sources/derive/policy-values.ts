@@ -5,7 +5,7 @@ import type { IpRange, PolicyMatch, ServiceAccountMatch, StringMatch } from '../
 import { parsePort } from '../../net/address.ts';
 import { parseCidr } from '../../net/cidr.ts';
 
-export interface ReadValues<Value> {
+interface ReadValues<Value> {
   readonly values: readonly Value[];
   readonly unreadable: readonly string[];
 }
