@@ -32,19 +32,6 @@ export interface CaConfig {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface TunnelConfig {
-  /** `HTTP2_STREAM_WINDOW_SIZE`, 4 MiB. */
-  readonly streamWindowBytes: number;
-  /** `HTTP2_CONNECTION_WINDOW_SIZE`, 16 MiB. */
-  readonly connectionWindowBytes: number;
-  /** `HTTP2_FRAME_SIZE`, 1 MiB. */
-  readonly maxFrameBytes: number;
-  /** `POOL_MAX_STREAMS_PER_CONNECTION`, 100. */
-  readonly maxStreamsPerTunnel: number;
-  /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m. */
-  readonly idleTunnelMs: number;
-}
-
 /** Ports of this process itself; 0 lets the kernel pick. */
 export interface ServerPorts {
   /** `AMBIENTD_ADMIN_PORT`, 15000, loopback only. */
@@ -71,7 +58,8 @@ export interface ZtunnelConfig {
   /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects that fills the mesh. */
   readonly manifestsPath: string;
   readonly ca: CaConfig;
-  readonly tunnel: TunnelConfig;
+  /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m: a tunnel without connections is released after this. */
+  readonly idleTunnelMs: number;
   readonly ports: ServerPorts;
   /** `PACKET_MARK`, 1337 in shared mode, else none: SO_MARK of every proxy socket. */
   readonly packetMark: number | undefined;
@@ -103,7 +91,6 @@ export type FileExists = (path: string) => boolean;
 const defaultToken = './var/run/secrets/tokens/istio-token';
 const kubernetesCa = 'https://istiod.istio-system.svc:15012';
 const localCa = 'https://localhost:15012';
-const mib = 1024 * 1024;
 
 export function parseZtunnelConfig(env: Environment, fileExists: FileExists): ConfigResult {
   const read = createEnvReader(env);
@@ -117,7 +104,7 @@ export function parseZtunnelConfig(env: Environment, fileExists: FileExists): Co
     trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
     manifestsPath: readManifestsPath(read),
     ca: readCa(read, fileExists),
-    tunnel: readTunnel(read),
+    idleTunnelMs: read.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 5 * 60_000),
     ports: readPorts(read),
     packetMark:
       read.optionalInteger('PACKET_MARK', { min: 1, max: 0xffff_ffff }) ?? (mode.kind === 'shared' ? 1337 : undefined),
@@ -190,18 +177,6 @@ function readLogDirectives(read: EnvReader): LevelDirectives {
   if (parsed.kind === 'valid') return parsed.directives;
   read.problem(`invalid env var RUST_LOG=${text}: "${parsed.directive}" is no level and no scope=level`);
   return defaultDirectives;
-}
-
-/** Bounds are those of RFC 9113 §6.5.2 and §6.9.1. */
-function readTunnel(read: EnvReader): TunnelConfig {
-  const window = { min: 65_535, max: 2 ** 31 - 1 };
-  return {
-    streamWindowBytes: read.integer('HTTP2_STREAM_WINDOW_SIZE', 4 * mib, window),
-    connectionWindowBytes: read.integer('HTTP2_CONNECTION_WINDOW_SIZE', 16 * mib, window),
-    maxFrameBytes: read.integer('HTTP2_FRAME_SIZE', mib, { min: 16_384, max: 2 ** 24 - 1 }),
-    maxStreamsPerTunnel: read.integer('POOL_MAX_STREAMS_PER_CONNECTION', 100, { min: 1, max: 65_535 }),
-    idleTunnelMs: read.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 5 * 60_000),
-  };
 }
 
 function readPorts(read: EnvReader): ServerPorts {

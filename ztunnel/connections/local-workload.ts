@@ -6,6 +6,8 @@ import type { Workload } from '../../common/mesh/workload.ts';
 
 export interface LocalWorkload {
   readonly name: WorkloadName;
+  /** Undefined while the mesh does not know it. */
+  current(): Workload | undefined;
   /** @throws MeshError WORKLOAD_UNKNOWN when the time is up */
   get(): Promise<Workload>;
 }
@@ -23,6 +25,7 @@ export function createLocalWorkload({ mesh, name, nodeName, waitMs = 5_000 }: Lo
   const find = (): Workload | undefined => mesh.workloadByName(name, nodeName);
   return {
     name,
+    current: find,
     get: async () => find() ?? (await waitFor(mesh, find, waitMs)) ?? unknown(name, nodeName, waitMs),
   };
 }

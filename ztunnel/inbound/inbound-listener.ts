@@ -1,0 +1,61 @@
+// The pod's HBONE port (15008): mutual TLS with the certificate of the pod's identity, then CONNECT requests.
+import type { TunnelServer } from '../../common/hbone/tunnel-server.ts';
+import { createTunnelServer } from '../../common/hbone/tunnel-server.ts';
+import type { CertificateSource } from '../../common/identity/certificate.ts';
+import { identityOf } from '../../common/identity/identity.ts';
+import type { Logger } from '../../common/log.ts';
+import type { AcceptedSocket } from '../../common/net/socket-factory.ts';
+import { carryInbound, type InboundContext } from './inbound-connection.ts';
+
+export interface InboundListenerOptions {
+  readonly port: number;
+  readonly certificates: CertificateSource;
+  readonly log: Logger;
+}
+
+export interface InboundListener {
+  /** Stops accepting; tunnels live on. */
+  stop(): Promise<void>;
+  /** Tunnels take no new streams and end with their last one. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Ends every tunnel now. */
+  close(): void;
+}
+
+export async function listenInbound(
+  context: Omit<InboundContext, 'listener'>,
+  { port, certificates, log }: InboundListenerOptions,
+): Promise<InboundListener> {
+  const server = createTunnelServer({
+    certificates,
+    log,
+    identity: () => {
+      const workload = context.workload.current();
+      return workload === undefined ? undefined : identityOf(workload);
+    },
+    onRequest: (request) => void carryInbound({ ...context, listener }, request),
+  });
+  const options = { port, host: 'any', transparent: context.originalSource !== 'never' } as const;
+  const listener = await context.sockets.listenSockets(options, (accepted) => void secure(context, server, accepted));
+  return {
+    stop: () => listener.close(),
+    drain: (deadlineMs) => server.drain(deadlineMs),
+    close: () => server.close(),
+  };
+}
+
+/** A pod of which the mesh has not told yet has no identity to answer with: its peers wait as long as its programs do. */
+async function secure(
+  { serving, workload, openSockets }: Omit<InboundContext, 'listener'>,
+  server: TunnelServer,
+  accepted: AcceptedSocket,
+): Promise<void> {
+  const { socket } = accepted;
+  openSockets.destination.add(1);
+  socket.once('close', () => openSockets.destination.add(-1));
+  socket.on('error', () => {});
+  await serving;
+  // A workload that stays unknown is refused by the server, which logs why.
+  await workload.get().catch(() => {});
+  if (!socket.destroyed) server.serve(accepted);
+}

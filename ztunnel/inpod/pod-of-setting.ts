@@ -1,0 +1,24 @@
+// Dedicated mode: one pod, the one this process lives in, named by PROXY_WORKLOAD_INFO. That its listeners cannot be bound
+// ends the process.
+import type { Runnable } from '../../common/lifecycle.ts';
+import type { WorkloadName } from '../../common/mesh/mesh-view.ts';
+import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
+import type { PodSourceOptions } from './pod-source.ts';
+
+export interface OwnPodOptions extends PodSourceOptions {
+  readonly workload: WorkloadName;
+  readonly packetMark: number | undefined;
+}
+
+export function createOwnPod({ workload: name, packetMark, proxies, onReadiness }: OwnPodOptions): Runnable {
+  return {
+    async start() {
+      const mark = packetMark === undefined ? {} : { mark: packetMark };
+      const uid = `${name.namespace}/${name.name}`;
+      await proxies.start({ uid, name, sockets: createPodSocketFactory({ namespace: 'own', ...mark }) });
+      onReadiness('ready');
+    },
+    drain: async () => {},
+    close: async () => {},
+  };
+}

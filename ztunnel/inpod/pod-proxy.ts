@@ -1,0 +1,161 @@
+// Everything that runs for one pod: its listeners, its tunnels, its connections. All listeners are bound before any
+// serves; closing cuts what is left, draining waits for it. Source: ztunnel.md §1, §5.4.
+import { randomBytes } from 'node:crypto';
+import { MeshError } from '../../common/errors.ts';
+import type { TunnelDialer } from '../../common/hbone/hbone.ts';
+import { createTunnelPool } from '../../common/hbone/tunnel-pool.ts';
+import type { CertificateSource } from '../../common/identity/certificate.ts';
+import type { Runnable } from '../../common/lifecycle.ts';
+import type { Logger } from '../../common/log.ts';
+import type { MeshView } from '../../common/mesh/mesh-view.ts';
+import type { Listener } from '../../common/net/socket-factory.ts';
+import type { ZtunnelConfig } from '../config.ts';
+import { closeRevokedConnections } from '../connections/close-revoked.ts';
+import type { ConnectionJournal } from '../connections/connection-journal.ts';
+import { type ConnectionTracker, createConnectionTracker } from '../connections/connection-tracker.ts';
+import { createLocalWorkload } from '../connections/local-workload.ts';
+import type { PodContext } from '../connections/pod-context.ts';
+import { illegalPorts } from '../illegal-ports.ts';
+import { type InboundListener, listenInbound } from '../inbound/inbound-listener.ts';
+import type { NameLookup } from '../name-lookup-client.ts';
+import { carryOutbound, type OutboundContext } from '../outbound/outbound-connection.ts';
+import { listenOutbound } from '../outbound/outbound-listener.ts';
+import { listenPassthrough } from '../passthrough/passthrough-listener.ts';
+import { listenExplicitEntry } from '../socks5/explicit-entry-listener.ts';
+import type { Pod } from './pod-proxies.ts';
+import type { OpenSockets } from './proxy-metrics.ts';
+
+export interface PodProxy extends Runnable {
+  readonly connections: ConnectionTracker;
+}
+
+/** What all pods of this process share. */
+export interface NodeServices {
+  readonly config: ZtunnelConfig;
+  readonly mesh: MeshView;
+  readonly journal: ConnectionJournal;
+  readonly openSockets: OpenSockets;
+  readonly lookUpName: NameLookup;
+  readonly certificates: CertificateSource;
+  readonly log: Logger;
+}
+
+export const podPorts = { outbound: 15_001, inboundPlaintext: 15_006, inbound: 15_008, socks5: 15_080 } as const;
+
+export function createPodProxy(services: NodeServices, pod: Pod): PodProxy {
+  return new ServedPod(services, pod);
+}
+
+class ServedPod implements PodProxy {
+  readonly connections: ConnectionTracker = createConnectionTracker();
+  readonly #services: NodeServices;
+  readonly #pod: Pod;
+  readonly #tunnels: TunnelDialer;
+  readonly #serving: PromiseWithResolvers<void> = Promise.withResolvers();
+  #listeners: readonly Pick<Listener, 'close'>[] = [];
+  #inbound: InboundListener | undefined;
+  #unsubscribe: () => void = () => {};
+
+  constructor(services: NodeServices, pod: Pod) {
+    this.#services = services;
+    this.#pod = pod;
+    this.#tunnels = createTunnelPool({
+      sockets: pod.sockets,
+      certificates: services.certificates,
+      log: services.log,
+      settings: { idleTimeoutMs: services.config.idleTunnelMs },
+    });
+  }
+
+  async start(): Promise<void> {
+    const bound = await Promise.allSettled(this.#bind());
+    this.#listeners = bound.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const failure = bound.find((result) => result.status === 'rejected');
+    if (failure !== undefined) {
+      await this.close();
+      throw failure.reason;
+    }
+    this.#unsubscribe = closeRevokedConnections(this.#services.mesh, this.connections);
+    this.#serving.resolve();
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    await this.#stopAccepting();
+    await Promise.all([
+      this.#inbound?.drain(deadlineMs),
+      this.#tunnels.drain(deadlineMs),
+      this.connections.whenEmpty(deadlineMs),
+    ]);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await this.#stopAccepting();
+    const { namespace, name } = this.#pod.name;
+    const reason = `connection closed due to connection drain: ${namespace}/${name} is no longer served here`;
+    this.connections.abortAll(new MeshError('DRAINED', reason));
+    this.#inbound?.close();
+    this.#tunnels.close();
+  }
+
+  async #stopAccepting(): Promise<void> {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+
+  #bind(): readonly Promise<Pick<Listener, 'close'>>[] {
+    const { config } = this.#services;
+    const isCaptured = config.mode.kind !== 'explicit';
+    const outbound = this.#outboundContext();
+    return [
+      this.#listenInbound(outbound),
+      ...(isCaptured ? [listenOutbound(outbound, podPorts.outbound)] : []),
+      ...(isCaptured ? [listenPassthrough(outbound, podPorts.inboundPlaintext)] : []),
+      ...(config.explicitEntry === 'on' ? [this.#listenExplicitEntry(outbound)] : []),
+    ];
+  }
+
+  async #listenInbound(context: PodContext): Promise<Pick<Listener, 'close'>> {
+    const { config, certificates, log } = this.#services;
+    const baggage = config.responseBaggage ? 'exchanged' : 'ignored';
+    const inbound = await listenInbound({ ...context, baggage }, { port: podPorts.inbound, certificates, log });
+    this.#inbound = inbound;
+    return { close: () => inbound.stop() };
+  }
+
+  #listenExplicitEntry(outbound: OutboundContext): Promise<Listener> {
+    const { config } = this.#services;
+    const entry = {
+      ...outbound,
+      clusterDomain: config.clusterDomain,
+      carry: (connection: Parameters<typeof carryOutbound>[1]) => carryOutbound(outbound, connection),
+    };
+    // Without capture the pod's own address is the only place where its programs and nobody else's can find the entry.
+    const host = config.mode.kind === 'explicit' ? 'any' : 'loopback';
+    return listenExplicitEntry(entry, { port: podPorts.socks5, host });
+  }
+
+  #outboundContext(): OutboundContext {
+    const { config, mesh, journal, openSockets, lookUpName } = this.#services;
+    const { sockets, name } = this.#pod;
+    const socks5 = config.explicitEntry === 'on' ? podPorts.socks5 : undefined;
+    return {
+      mesh,
+      network: config.network,
+      workload: createLocalWorkload({ mesh, name, nodeName: config.nodeName }),
+      sockets,
+      illegalPorts: illegalPorts({ ...podPorts, socks5 }),
+      tracker: this.connections,
+      journal,
+      originalSource: config.originalSource,
+      serving: this.#serving.promise,
+      openSockets,
+      tunnels: this.#tunnels,
+      lookUpName,
+      random: Math.random,
+      traceSeed: () => randomBytes(24),
+    };
+  }
+}

@@ -1,0 +1,41 @@
+// Shared mode: the CNI agent hands pods over, each with its network namespace (ztunnel.md §5). The ZDS session decides when
+// to try again; here a pod becomes sockets in its namespace, and what runs for it.
+import type { Runnable } from '../../common/lifecycle.ts';
+import type { Logger } from '../../common/log.ts';
+import { openNamespace } from '../../common/net/network-namespace-socket.ts';
+import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
+import { createZdsClient } from '../../common/zds/zds-client.ts';
+import type { PodSourceOptions } from './pod-source.ts';
+
+export interface AgentPodsOptions extends PodSourceOptions {
+  /** INPOD_UDS. */
+  readonly socketPath: string;
+  readonly packetMark: number | undefined;
+  readonly log: Logger;
+}
+
+export function createAgentPods(options: AgentPodsOptions): Runnable {
+  const { socketPath: path, packetMark, proxies, counters, onReadiness, log } = options;
+  const pending = new Set<string>();
+  const forget = (uid: string): void => {
+    pending.delete(uid);
+    counters.setPending(pending.size);
+  };
+  return createZdsClient({
+    path,
+    log,
+    onReadiness,
+    onAdd: async ({ uid, name, namespace, serviceAccount }, descriptor) => {
+      pending.add(uid);
+      counters.setPending(pending.size);
+      const mark = packetMark === undefined ? {} : { mark: packetMark };
+      const sockets = createPodSocketFactory({ namespace: await openNamespace(descriptor), ...mark });
+      await proxies.start({ uid, name: { name, namespace, serviceAccount }, sockets });
+      forget(uid);
+    },
+    onDelete: async (uid) => {
+      forget(uid);
+      await proxies.stop(uid);
+    },
+  });
+}

@@ -1,0 +1,57 @@
+// Metrics of the set of pods and of their sockets, under the names of Istio's ztunnel (ztunnel.md §10).
+import type { MetricDefinition, Recorder, Series } from '../../common/telemetry/recorder.ts';
+
+export interface ProxyCounters {
+  readonly started: Series;
+  readonly stopped: Series;
+  setActive(count: number): void;
+  setPending(count: number): void;
+}
+
+export interface OpenSockets {
+  readonly source: Series;
+  readonly destination: Series;
+}
+
+const socketsOpen: MetricDefinition = {
+  name: 'istio_tcp_sockets_open',
+  help: 'The number of accepted sockets that are open (unstable)',
+  kind: 'gauge',
+  labelNames: ['reporter'],
+};
+
+function ofPods(name: string, help: string, kind: 'counter' | 'gauge'): MetricDefinition {
+  return { name: `workload_manager_${name}`, help: `${help} (unstable)`, kind, labelNames: [] };
+}
+
+export function createProxyCounters(recorder: Recorder): ProxyCounters {
+  const active = recorder.gauge(ofPods('active_proxy_count', 'The number of pods that are served', 'gauge'), []);
+  const pending = recorder.gauge(
+    ofPods('pending_proxy_count', 'The number of pods whose proxy could not be started yet', 'gauge'),
+    [],
+  );
+  return {
+    started: recorder.counter(
+      ofPods('proxies_started_total', 'The number of proxies that were started', 'counter'),
+      [],
+    ),
+    stopped: recorder.counter(
+      ofPods('proxies_stopped_total', 'The number of proxies that were stopped', 'counter'),
+      [],
+    ),
+    setActive: settable(active),
+    setPending: settable(pending),
+  };
+}
+
+function settable(gauge: Series): (value: number) => void {
+  let before = 0;
+  return (value) => {
+    gauge.add(value - before);
+    before = value;
+  };
+}
+
+export function createOpenSockets(recorder: Recorder): OpenSockets {
+  return { source: recorder.gauge(socketsOpen, ['source']), destination: recorder.gauge(socketsOpen, ['destination']) };
+}
