@@ -18,6 +18,7 @@ const connectFailures: Record<string, readonly [MeshErrorCode, string]> = {
   EACCES: ['UPSTREAM_UNREACHABLE', 'a local firewall rule forbids it'],
   EPERM: ['UPSTREAM_UNREACHABLE', 'a local firewall rule forbids it'],
   EINVAL: ['UPSTREAM_UNREACHABLE', 'that address cannot be reached from this source address'],
+  ENOENT: ['UPSTREAM_REFUSED', 'there is no such socket; its server has not started yet'],
   EAFNOSUPPORT: ['UPSTREAM_UNREACHABLE', 'this address family is switched off here'],
   EMFILE: ['IO_FAILED', 'too many open files; raise the limit (ulimit -n)'],
 };
