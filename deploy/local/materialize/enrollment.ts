@@ -22,7 +22,7 @@ export function decideEnrollment(pod: {
   if (mode === 'ambient') return { kind: 'enrolled' };
   if (mode === 'none') return no(`label ${modeLabel}=none`);
   if (pod.namespaceLabels[modeLabel] === 'ambient') return { kind: 'enrolled' };
-  return no(`neither pod nor namespace has the label ${modeLabel}=ambient`);
+  return no(`no label ${modeLabel}=ambient`);
 }
 
 function no(reason: string): Enrollment {

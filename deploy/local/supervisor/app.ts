@@ -10,7 +10,8 @@ import { createManifestsReader } from '../../../common/sources/manifests/manifes
 import { formatResourceProblem, type ResourceProblem } from '../../../common/sources/resource-problem.ts';
 import { type Cluster, type ClusterSettings, emptyClusterAllocation, materialize } from '../materialize/materialize.ts';
 import { serviceTargets } from '../materialize/service-endpoints.ts';
-import { clusterDomain, clusterSettings, nodeName, trustDomain } from './cluster-settings.ts';
+import { type CheckedManifests, checkManifests } from './check-manifests.ts';
+import { clusterDomain, clusterSettings, nodeName } from './cluster-settings.ts';
 import { readImageCommands } from './commands-file-process.ts';
 import { clusterPorts, type DaemonFacts, type ZtunnelPorts, ztunnelEnv } from './daemon-env.ts';
 import { findFreePorts } from './free-ports-server.ts';
@@ -53,6 +54,7 @@ export class Supervisor {
   readonly #logFolder: string;
   #objects: readonly KubernetesObject[] = [];
   #readProblems: readonly ResourceProblem[] = [];
+  #checked: CheckedManifests = checkManifests([], new Map());
   #commands: ImageCommands;
   #cluster: Cluster = { objects: [], pods: [], allocation: emptyClusterAllocation, problems: [] };
   #told = new Set<string>();
@@ -88,13 +90,18 @@ export class Supervisor {
       mode: config.mode,
       nodeName,
       clusterDomain,
-      trustDomain,
+      trustDomain: certificates.trustDomain,
       manifestsFile: this.#objectsFile,
       caAddress: certificates.caAddress,
       caRootFile: certificates.rootFile,
     };
     const zdsSocket = join(config.runFolder, 'ztunnel.sock');
-    this.#nodeProxy = await startNodeProxy(config.mode, zdsSocket, log);
+    this.#nodeProxy = await startNodeProxy({
+      mode: config.mode,
+      socketPath: zdsSocket,
+      log,
+      report: this.#options.tell,
+    });
     this.#fleet = this.#createFleet(daemons, certificates, this.#nodeProxy);
     this.#reconcile();
     this.#ztunnel = startZtunnel({
@@ -116,7 +123,7 @@ export class Supervisor {
     return statusOf({
       config: this.#options.config,
       nodeName,
-      trustDomain,
+      trustDomain: this.#certificates?.trustDomain ?? this.#checked.trustDomain,
       pods: this.#fleet?.facts() ?? [],
       ztunnelState: this.#ztunnel?.state ?? 'starting',
       logFolder: this.#logFolder,
@@ -143,6 +150,7 @@ export class Supervisor {
       },
       onObjects: (objects) => {
         this.#objects = objects;
+        this.#checked = checkManifests(objects, this.#checked.lastGood);
         const { config } = this.#options;
         this.#commands = readImageCommands(config.manifests, config.run, config.workFolder);
         if (this.#fleet !== undefined) this.#settle();
@@ -158,7 +166,7 @@ export class Supervisor {
     const ip = parseIp(listen.ip);
     if (ip === undefined) throw new MeshError('INTERNAL', `${listen.ip} is no address`);
     return startMeshCertificates({
-      trustDomain,
+      trustDomain: this.#checked.trustDomain,
       nodeName,
       listen: { ip, port: listen.port },
       folder: config.runFolder,
@@ -219,7 +227,7 @@ export class Supervisor {
   }
 
   #problems(): readonly ResourceProblem[] {
-    return [...this.#readProblems, ...this.#commands.problems, ...this.#cluster.problems];
+    return [...this.#readProblems, ...this.#checked.problems, ...this.#commands.problems, ...this.#cluster.problems];
   }
 
   /** Each problem once, and again when it has come back. */

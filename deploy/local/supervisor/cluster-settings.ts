@@ -3,7 +3,6 @@
 import type { ClusterSettings } from '../materialize/materialize.ts';
 
 export const clusterDomain = 'cluster.local';
-export const trustDomain = 'cluster.local';
 export const nodeName = 'ambientd';
 
 const captured: ClusterSettings = {

@@ -11,6 +11,8 @@ import type { PodSpec } from '../materialize/pod-spec.ts';
 import { writeSecret } from './objects-file-process.ts';
 
 export interface MeshCertificates {
+  /** Fixed for the life of the mesh. */
+  readonly trustDomain: string;
   /** `https://address:port` */
   readonly caAddress: string;
   readonly rootFile: string;
@@ -52,6 +54,7 @@ export async function startMeshCertificates(options: MeshCertificatesOptions): P
   await server.start();
 
   return {
+    trustDomain,
     caAddress: `https://${formatSocketAddress(server.address)}`,
     rootFile: writeSecret(folder, 'root-cert.pem', authority.rootsPem),
     nodeTokenFile: giveToken({ kind: 'node', name: nodeName, identities }, 'node.token'),

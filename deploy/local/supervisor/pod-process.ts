@@ -14,7 +14,10 @@ export interface PodSurroundings {
   openSandbox(pod: PodSpec): Promise<PodSandbox>;
   /** Resolves when the node proxy serves the pod. */
   enrol(pod: PodSpec, sandbox: PodSandbox): Promise<void>;
+  /** The pod lives on, in plain. */
   leave(pod: PodSpec, sandbox: PodSandbox): Promise<void>;
+  /** The pod ends: an enrolment that still waits ends too. */
+  forget(pod: PodSpec): Promise<void>;
   commandFor(pod: PodSpec, container: ContainerSpec): ContainerCommand;
   logFor(pod: PodSpec): LogFile;
   report(level: 'info' | 'warn', text: string): void;
@@ -83,11 +86,10 @@ export class PodProcess {
     clearInterval(this.#readinessTimer);
     const stopContainers = () => Promise.all(this.#containers.map(({ process }) => process.stop(graceMs)));
     await stopContainers();
+    await this.#around.forget(this.#spec);
     await this.#next(async () => {
       await stopContainers();
-      if (this.#sandbox === undefined) return;
-      if (this.#spec.enrollment.kind === 'enrolled') await this.#around.leave(this.#spec, this.#sandbox);
-      this.#sandbox.close();
+      this.#sandbox?.close();
     });
   }
 
@@ -132,6 +134,7 @@ export class PodProcess {
       return container;
     });
     for (const { process } of this.#containers) process.start();
+    if (this.#containers.length === 0) this.#setState('ready');
   }
 
   #onContainer(container: Container, state: KeptState, log: LogFile): void {

@@ -34,6 +34,7 @@ export function podSurroundings(parts: MeshParts): PodSurroundings {
   const { settings, daemons, nodeProxy, hosts, resolvConf } = parts;
   const captured = daemons.mode === 'captured';
   const logs = new Map<string, LogFile>();
+  const echoesTold = new Set<string>();
   let links = 0;
   return {
     async openSandbox(pod) {
@@ -49,7 +50,14 @@ export function podSurroundings(parts: MeshParts): PodSurroundings {
       await nodeProxy.remove(pod);
       if (captured) await releasePod(sandbox);
     },
-    commandFor: (pod, container) => commandOf(parts, pod, container),
+    forget: (pod) => nodeProxy.remove(pod),
+    commandFor(pod, container) {
+      const command = commandOf(parts, pod, container);
+      const key = `${pod.namespace}/${pod.workload}/${container.name}/${container.image}`;
+      if (command.kind === 'echo' && !echoesTold.has(key)) parts.report('info', echoNotice(pod, container));
+      if (command.kind === 'echo') echoesTold.add(key);
+      return command;
+    },
     logFor(pod) {
       const log = logs.get(pod.key) ?? openLogFile(join(parts.logFolder, `${pod.namespace}.${pod.name}.log`));
       logs.set(pod.key, log);
@@ -72,16 +80,15 @@ function commandOf(parts: MeshParts, pod: PodSpec, container: ContainerSpec): Co
   }
   const echo = { argv: [node, join(programFolder, 'deploy', 'local', 'echo', 'main.ts')], folder: programFolder };
   const command = containerCommand(pod, container, parts.commands(), echo, daemons.nodeName);
-  if (command.kind === 'echo') {
-    const ports =
-      container.ports.length === 0
-        ? 'it declares no ports, so it only waits'
-        : `it answers on ${container.ports.join(', ')}`;
-    parts.report(
-      'info',
-      `pod ${pod.key}: no command for image "${container.image}", so container ${container.name} runs the built-in echo (${ports}); map the image in ambientd.yaml or with --run`,
-    );
-  }
   if (daemons.mode === 'captured') return command;
   return { ...command, env: { ...proxyEnv(pod), ...command.env, ECHO_HOST: pod.ip } };
+}
+
+function echoNotice(pod: PodSpec, container: ContainerSpec): string {
+  const does =
+    container.ports.length === 0
+      ? 'it declares no ports and only waits'
+      : `it answers on ${container.ports.join(', ')}`;
+  const what = `container ${container.name} of ${pod.namespace}/${pod.workload} runs the built-in echo (${does})`;
+  return `${what}: no command for image "${container.image}"; map it in ambientd.yaml or with --run`;
 }
