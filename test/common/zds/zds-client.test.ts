@@ -228,8 +228,4 @@ t.test('a path', { skip }, async (t) => {
   t.throws(() => connectSeqpacket(path), { code: 'UPSTREAM_REFUSED' }, 'where nobody listens');
   const long = createZdsServer({ path: `/${'x'.repeat(120)}`, log: collectLog().log });
   await t.rejects(long.start(), { code: 'CONFIG_INVALID', message: /121 bytes/ }, 'that is too long');
-  t.equal(
-    readdirSync('/proc/self/fd').some((name) => readlink(name) === path),
-    false,
-  );
 });
