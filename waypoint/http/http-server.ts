@@ -6,7 +6,8 @@ import { createHttp1Server } from './http1-server.ts';
 import { createHttp2Server } from './http2-server.ts';
 
 export interface HttpServer {
-  serve(stream: ByteStream, protocol: 'http1' | 'http2', handler: ExchangeHandler): void;
+  /** @param onClosed the connection has ended, after its last exchange */
+  serve(stream: ByteStream, protocol: 'http1' | 'http2', handler: ExchangeHandler, onClosed?: () => void): void;
   drain(): void;
   close(): void;
 }
@@ -14,7 +15,11 @@ export interface HttpServer {
 export function createHttpServer(): HttpServer {
   const servers = { http1: createHttp1Server(), http2: createHttp2Server() };
   return {
-    serve: (stream, protocol, handler) => servers[protocol].serve(new ByteStreamDuplex(stream), handler),
+    serve(stream, protocol, handler, onClosed) {
+      const duplex = new ByteStreamDuplex(stream);
+      if (onClosed !== undefined) duplex.on('close', () => setImmediate(onClosed));
+      servers[protocol].serve(duplex, handler);
+    },
     drain() {
       servers.http1.drain();
       servers.http2.drain();

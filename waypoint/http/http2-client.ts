@@ -16,6 +16,7 @@ import {
 import { pumpBody } from './pump-body.ts';
 
 const idleSessionMs = 60_000;
+const defaultStreamLimit = 100;
 const cancelCode = 8;
 const endStreamFlag = 1;
 
@@ -27,6 +28,23 @@ interface Running {
 
 export function createHttp2Client(endpoint: string, connect: () => Promise<ByteStreamDuplex>): HttpClient {
   const connectFailures = new WeakSet<Error>();
+  const agent = createAgent(connect, connectFailures);
+  const sessions = new SessionList(() => agent.getSession(`https://${endpoint}`));
+  return {
+    send(request) {
+      return startCall(request, () => openStream(sessions, request), connectFailures);
+    },
+    get isIdle() {
+      return sessions.isEmpty;
+    },
+    close: () => {
+      sessions.close();
+      agent.destroy();
+    },
+  };
+}
+
+function createAgent(connect: () => Promise<ByteStreamDuplex>, connectFailures: WeakSet<Error>): Agent {
   const agent = new Agent({ maxEmptySessions: Number.POSITIVE_INFINITY });
   agent.settings = {
     enablePush: false,
@@ -42,38 +60,37 @@ export function createHttp2Client(endpoint: string, connect: () => Promise<ByteS
       throw cause;
     }
   };
-  const running: Running[] = [];
-  let dialing: Promise<Running> | undefined;
+  return agent;
+}
 
-  async function open(): Promise<Running> {
-    const session = await agent.getSession(`https://${endpoint}`);
-    const entry: Running = { session, streams: 0, idleTimer: undefined };
-    running.push(entry);
-    const forget = (): void => {
-      clearTimeout(entry.idleTimer);
-      const index = running.indexOf(entry);
-      if (index >= 0) running.splice(index, 1);
-    };
-    session.once('close', forget);
-    session.once('goaway', forget);
-    return entry;
+/** The agent cannot tell sessions on a byte stream apart by origin; so they are held here, and it makes and guards them. */
+class SessionList {
+  readonly #make: () => Promise<ClientHttp2Session>;
+  readonly #running: Running[] = [];
+  #dialing: Promise<Running> | undefined;
+
+  constructor(make: () => Promise<ClientHttp2Session>) {
+    this.#make = make;
   }
 
-  /** The agent cannot tell sessions on a byte stream apart by origin; so they are held here, and it makes and guards them. */
-  async function free(): Promise<Running> {
-    const usable = running.find(({ session, streams }) => {
-      return !session.closed && !session.destroyed && streams < (session.remoteSettings.maxConcurrentStreams ?? 100);
+  get isEmpty(): boolean {
+    return this.#running.length === 0 && this.#dialing === undefined;
+  }
+
+  /** A session that takes one more stream now. */
+  async free(): Promise<Running> {
+    const usable = this.#running.find(({ session, streams }) => {
+      return !session.closed && !session.destroyed && streams < streamLimit(session);
     });
     if (usable !== undefined) return usable;
-    dialing ??= open().finally(() => {
-      dialing = undefined;
+    this.#dialing ??= this.#open().finally(() => {
+      this.#dialing = undefined;
     });
-    const opened = await dialing;
-    const limit = opened.session.remoteSettings.maxConcurrentStreams ?? 100;
-    return opened.streams < Math.max(1, limit) ? opened : free();
+    const opened = await this.#dialing;
+    return opened.streams < Math.max(1, streamLimit(opened.session)) ? opened : this.free();
   }
 
-  function track(entry: Running, stream: ClientHttp2Stream): void {
+  track(entry: Running, stream: ClientHttp2Stream): void {
     entry.streams += 1;
     clearTimeout(entry.idleTimer);
     stream.once('close', () => {
@@ -83,28 +100,35 @@ export function createHttp2Client(endpoint: string, connect: () => Promise<ByteS
     });
   }
 
-  return {
-    send(request) {
-      return startCall(
-        request,
-        async () => {
-          const entry = await free();
-          const options = { endStream: request.body === undefined, waitForTrailers: request.body !== undefined };
-          const stream = entry.session.request(rawHeaders(request), options);
-          track(entry, stream);
-          return stream;
-        },
-        connectFailures,
-      );
-    },
-    get isIdle() {
-      return running.length === 0 && dialing === undefined;
-    },
-    close: () => {
-      for (const { idleTimer } of running) clearTimeout(idleTimer);
-      agent.destroy();
-    },
-  };
+  close(): void {
+    for (const { idleTimer } of this.#running) clearTimeout(idleTimer);
+  }
+
+  async #open(): Promise<Running> {
+    const session = await this.#make();
+    const entry: Running = { session, streams: 0, idleTimer: undefined };
+    this.#running.push(entry);
+    const forget = (): void => {
+      clearTimeout(entry.idleTimer);
+      const index = this.#running.indexOf(entry);
+      if (index >= 0) this.#running.splice(index, 1);
+    };
+    session.once('close', forget);
+    session.once('goaway', forget);
+    return entry;
+  }
+}
+
+function streamLimit(session: ClientHttp2Session): number {
+  return session.remoteSettings.maxConcurrentStreams ?? defaultStreamLimit;
+}
+
+async function openStream(sessions: SessionList, request: OutgoingRequest): Promise<ClientHttp2Stream> {
+  const entry = await sessions.free();
+  const hasBody = request.body !== undefined;
+  const stream = entry.session.request(rawHeaders(request), { endStream: !hasBody, waitForTrailers: hasBody });
+  sessions.track(entry, stream);
+  return stream;
 }
 
 function rawHeaders(request: OutgoingRequest): string[] {

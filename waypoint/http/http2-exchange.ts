@@ -1,11 +1,15 @@
 // One request on an HTTP/2 connection. In: node:http2's server stream and raw headers. Out: a ServerExchange. Bytes are counted as
 // headers before compression plus bodies: what HPACK and frames add or save is not known here.
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import { CountedBody } from './counted-body.ts';
 import { endToEnd, findHeader, type HeaderList, headerBytes, headerObject, withoutHeaders } from './header-list.ts';
 import type { ExchangeEnd, MessageBody, RequestHead, ResponseHead, ServerExchange } from './http-exchange.ts';
 import { normalizePath } from './normalize-path.ts';
 import { pumpBody } from './pump-body.ts';
+
+/** Error codes of RFC 9113 §7. */
+const noError = 0;
+const internalError = 2;
 
 const notForwarded = new Set(['host', 'expect']);
 
@@ -66,7 +70,7 @@ export class Http2Exchange implements ServerExchange {
   }
 
   reset(): void {
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#stream.close(internalError);
   }
 
   onEnd(listener: (end: ExchangeEnd) => void): void {
@@ -76,7 +80,7 @@ export class Http2Exchange implements ServerExchange {
 
   #finish(): void {
     const bodyBytes = this.#requestBody?.bytes ?? 0;
-    const isWhole = this.#stream.rstCode === constants.NGHTTP2_NO_ERROR && this.#stream.writableFinished;
+    const isWhole = this.#stream.rstCode === noError && this.#stream.writableFinished;
     this.#end = {
       kind: isWhole ? 'complete' : 'aborted',
       receivedBytes: this.request.headBytes + bodyBytes + headerBytes(this.#requestTrailers),

@@ -18,7 +18,7 @@ export function sniffProtocol(declared: AppProtocol, start: Buffer): SniffDecisi
   const isDeclaredHttp = declared !== 'unknown';
   const head = start.subarray(0, preface.length);
   if (head.equals(preface.subarray(0, head.length))) return head.length === preface.length ? 'http2' : 'more';
-  // A declared HTTP port is HTTP: what does not parse gets a 400, as any server would answer.
+  // A declared HTTP port is HTTP: what does not parse gets a 400, as a server would answer.
   if (isDeclaredHttp) return 'http1';
   const text = start.toString('latin1', 0, sniffBytes);
   if (requestLine.test(text)) return 'http1';

@@ -1,0 +1,240 @@
+// A waypoint, put together: construction, and the order in which its parts start and stop. In: its configuration and a log.
+// Out: something that runs. What the parts do stands in their own files.
+
+import type { Route } from '../common/admin/http-route.ts';
+import { createHttpServer as createAdminServer } from '../common/admin/http-server.ts';
+import { metricsRoutes } from '../common/admin/metrics-routes.ts';
+import { createReadiness, type Readiness, readinessRoutes } from '../common/admin/readiness.ts';
+import { createCaClient } from '../common/ca/ca-client.ts';
+import { formatBaggage } from '../common/hbone/baggage.ts';
+import type { ConnectHeaders } from '../common/hbone/hbone.ts';
+import { createTunnelPool } from '../common/hbone/tunnel-pool.ts';
+import { createTunnelServer } from '../common/hbone/tunnel-server.ts';
+import { createCertificateStore } from '../common/identity/certificate-store.ts';
+import { identityOf } from '../common/identity/identity.ts';
+import type { Runnable } from '../common/lifecycle.ts';
+import type { Logging } from '../common/logger.ts';
+import { createMeshIndex } from '../common/mesh/mesh-index.ts';
+import type { MeshWriter } from '../common/mesh/mesh-source.ts';
+import type { MeshView } from '../common/mesh/mesh-view.ts';
+import type { Workload } from '../common/mesh/workload.ts';
+import type { IpAddress } from '../common/net/address.ts';
+import { createPlainSocketFactory } from '../common/net/plain-socket-factory-socket.ts';
+import type { Listener } from '../common/net/socket-factory.ts';
+import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
+import { createProblemLog } from '../common/sources/manifests/problem-log.ts';
+import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
+import type { Recorder } from '../common/telemetry/recorder.ts';
+import type { WaypointConfig } from './config.ts';
+import { describedWorkload } from './described-workload.ts';
+import { createHttpServer } from './http/http-server.ts';
+import { createAdmission } from './listener/admit-stream.ts';
+import { noResources, readWaypointResources, type WaypointResources } from './resources/waypoint-resources.ts';
+import { createWaypointTelemetry, type WaypointTelemetry } from './telemetry/waypoint-telemetry.ts';
+import { createTraffic } from './traffic.ts';
+import { createClientPool } from './upstream/client-pool.ts';
+import { createEndpointDialer } from './upstream/endpoint-dialer.ts';
+
+export interface Waypoint extends Runnable {
+  /** Ports it listens on, once started. */
+  readonly ports: WaypointConfig['ports'];
+}
+
+const tasks = { state: 'state', certificate: 'certificate', listener: 'HBONE listener' } as const;
+
+export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoint {
+  const log = logging.logger('waypoint');
+  const readiness = createReadiness(Object.values(tasks));
+  const metrics = createMetricsRegistry();
+  const mesh = createMeshIndex();
+  const credentials = createCredentials(config, logging);
+  const telemetry = createTelemetry(config, logging, metrics.recorder);
+  const path = createDataPath({ config, logging, mesh, telemetry, credentials });
+  const source = createSource(config, logging, mesh, (resources) => {
+    telemetry.useResources(resources);
+    readiness.done(tasks.state);
+  });
+  const { servers, stats, prometheus, ready } = createServers(config, logging, metrics, readiness);
+  let listener: Listener | undefined;
+
+  return {
+    get ports() {
+      const hbone = listener?.address.port ?? config.ports.hbone;
+      return { hbone, stats: stats.port, prometheus: prometheus.port, readiness: ready.port };
+    },
+    async start() {
+      const { identity, certificates } = credentials;
+      metrics.recorder.gauge(buildMetric, ['proxy', config.istioVersion]).add(1);
+      for (const server of servers) await server.start();
+      await source.start();
+      certificates.get(identity).then(
+        () => readiness.done(tasks.certificate),
+        (error: unknown) => log.error({ identity: identity.uri, error }, 'no certificate yet'),
+      );
+      listener = await path.listen();
+      readiness.done(tasks.listener);
+      const gateway = `${config.namespace}/${config.gateway}`;
+      log.info({ gateway, identity: identity.uri, port: listener.address.port }, 'waypoint started');
+    },
+    async drain(deadlineMs) {
+      readiness.pend('draining');
+      await listener?.close();
+      await path.drain(deadlineMs);
+    },
+    async close() {
+      await listener?.close();
+      path.close();
+      telemetry.close();
+      await source.close();
+      credentials.close();
+      for (const server of servers) await server.close();
+    },
+  };
+}
+
+function createCredentials(config: WaypointConfig, logging: Logging) {
+  const ca = createCaClient({ ...config.ca, clusterId: config.clusterId, askAs: 'workload' });
+  const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
+  return {
+    identity: identityOf(config),
+    certificates,
+    close() {
+      certificates.close();
+      ca.close();
+    },
+  };
+}
+
+function createTelemetry(config: WaypointConfig, logging: Logging, recorder: Recorder): WaypointTelemetry {
+  const { gateway, namespace, rootNamespace, accessLog, tcpReportingIntervalMs } = config;
+  const options = {
+    recorder,
+    log: logging.logger('access'),
+    accessLog,
+    tcpIntervalMs: tcpReportingIntervalMs,
+    waypoint: { gateway, namespace, rootNamespace },
+  };
+  return createWaypointTelemetry(options, noResources);
+}
+
+function createSource(
+  config: WaypointConfig,
+  logging: Logging,
+  writer: MeshWriter,
+  use: (resources: WaypointResources) => void,
+): Runnable {
+  const { trustDomain, clusterId, clusterDomain: domainSuffix, rootNamespace } = config;
+  const problems = createProblemLog(logging.logger('waypoint'));
+  return createManifestsSource({
+    paths: [config.manifestsPath],
+    writer,
+    config: { trustDomain, clusterId, domainSuffix, rootNamespace },
+    log: logging.logger('manifests'),
+    onObjects(objects) {
+      const resources = readWaypointResources(objects);
+      problems.report(resources.problems);
+      use(resources);
+    },
+  });
+}
+
+interface DataPathParts {
+  readonly config: WaypointConfig;
+  readonly logging: Logging;
+  readonly mesh: MeshView;
+  readonly telemetry: WaypointTelemetry;
+  readonly credentials: ReturnType<typeof createCredentials>;
+}
+
+function createDataPath({ config, logging, mesh, telemetry, credentials }: DataPathParts) {
+  const log = logging.logger('waypoint');
+  const { certificates, identity } = credentials;
+  const own = ownAddress(config);
+  const self = (): Workload => {
+    return mesh.workloadByName({ ...config, name: config.podName }, undefined) ?? ownDescription(config);
+  };
+  const sockets = createPlainSocketFactory(own === undefined ? {} : { bindAddress: own });
+  const tunnels = createTunnelPool({ sockets, certificates, log: logging.logger('tunnel') });
+  const headers = (): ConnectHeaders => [['baggage', baggageOf(self())]];
+  const sourceIp = config.instanceIp;
+  const dial = createEndpointDialer({ tunnels, sockets, identity, sourceIp, headers, hbonePort: hboneOfWorkloads });
+  const clients = createClientPool(dial);
+  const http = createHttpServer();
+  const traffic = createTraffic({ mesh, self, http, clients, dial, telemetry, log });
+  const onRequest = createAdmission({
+    mesh,
+    waypoint: config,
+    log,
+    silenceMs: config.protocolDetectionMs,
+    onStream: traffic.carry,
+  });
+  const server = createTunnelServer({
+    certificates,
+    identity: () => identity,
+    onRequest,
+    log: logging.logger('tunnel'),
+  });
+  return {
+    listen(): Promise<Listener> {
+      const at = { port: config.ports.hbone, host: 'any', keepAlive: true } as const;
+      return sockets.listenSockets(at, (accepted) => server.serve(accepted));
+    },
+    async drain(deadlineMs: number) {
+      http.drain();
+      await server.drain(deadlineMs);
+    },
+    close() {
+      http.close();
+      server.close();
+      clients.close();
+      tunnels.close();
+      sockets.close();
+    },
+  };
+}
+
+function createServers(config: WaypointConfig, logging: Logging, metrics: MetricsRegistry, readiness: Readiness) {
+  const log = logging.logger('admin');
+  const host = ownAddress(config) ?? 'any';
+  const serve = (name: string, port: number, routes: readonly Route[]) => {
+    return createAdminServer({ name, listen: { host, port }, routes, log });
+  };
+  const scrape = metricsRoutes((accept) => metrics.exposition(accept));
+  const stats = serve('metrics server', config.ports.stats, scrape);
+  const prometheus = serve('Prometheus server', config.ports.prometheus, scrape);
+  const ready = serve('readiness server', config.ports.readiness, readinessRoutes(readiness));
+  return { servers: [ready, stats, prometheus], stats, prometheus, ready };
+}
+
+function ownAddress(config: WaypointConfig): IpAddress | undefined {
+  return config.bind === 'own' ? config.instanceIp : undefined;
+}
+
+/** Where every workload's ztunnel takes tunnels. */
+const hboneOfWorkloads = 15_008;
+
+const buildMetric = {
+  name: 'istio_build',
+  help: 'Version of this proxy',
+  kind: 'gauge',
+  labelNames: ['component', 'tag'],
+} as const;
+
+function ownDescription(config: WaypointConfig): Workload {
+  return describedWorkload({
+    ...config,
+    name: config.podName,
+    node: config.nodeName,
+    workloadName: config.gateway,
+    workloadType: 'deployment',
+    canonicalName: config.gateway,
+    canonicalRevision: 'latest',
+    region: '',
+    zone: '',
+  });
+}
+
+function baggageOf(workload: Workload): string {
+  const { region = '', zone = '' } = workload.locality ?? {};
+  return formatBaggage({ ...workload, region, zone });
+}

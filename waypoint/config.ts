@@ -1,0 +1,176 @@
+// The settings of a waypoint: a record of texts (the environment) in, one readonly value or all problems out.
+// Names and defaults are those of Istio's waypoint pods (istio-control.md §5); names that start with AMBIENTD_ are ours.
+import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
+import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
+import { type IpAddress, parseIp } from '../common/net/address.ts';
+
+/** A text given as it is, or a file that may change while we run. */
+export type TextSource =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'file'; readonly path: string };
+
+export interface CaConfig {
+  /** `CA_ADDRESS`; default istiod in its own namespace. */
+  readonly address: string;
+  /** `CA_ROOT_CA`: a file, PEM text, or `SYSTEM`. */
+  readonly rootCa: TextSource | { readonly kind: 'system' };
+  /** `AUTH_TOKEN`: a file or the token itself; default the file that Kubernetes projects, where it exists. */
+  readonly token: TextSource | { readonly kind: 'none' };
+}
+
+/** Ports on which a waypoint listens; 0 lets the kernel pick. */
+export interface WaypointPorts {
+  /** `AMBIENTD_HBONE_PORT`, 15008. */
+  readonly hbone: number;
+  /** `AMBIENTD_STATS_PORT`, 15020, and `AMBIENTD_PROMETHEUS_PORT`, 15090: both serve /stats/prometheus and /metrics. */
+  readonly stats: number;
+  readonly prometheus: number;
+  /** `AMBIENTD_READINESS_PORT`, 15021. */
+  readonly readiness: number;
+}
+
+export interface WaypointConfig {
+  /** `GATEWAY_NAME`: the Gateway that this process serves, and the name of its Service. */
+  readonly gateway: string;
+  /** `POD_NAMESPACE`. */
+  readonly namespace: string;
+  /** `POD_NAME`. */
+  readonly podName: string;
+  /** `SERVICE_ACCOUNT`; default the Gateway's name, as Istio names it. */
+  readonly serviceAccount: string;
+  /** `INSTANCE_IP`: this pod's address. */
+  readonly instanceIp: IpAddress | undefined;
+  /** `own`: listen on INSTANCE_IP alone, because pods share one network namespace (`BIND_INSTANCE_IP`, or `PROXY_MODE=explicit`). */
+  readonly bind: 'any' | 'own';
+  /** `NODE_NAME`, "". */
+  readonly nodeName: string;
+  /** `NETWORK`, "". */
+  readonly network: string;
+  /** `TRUST_DOMAIN`, `CLUSTER_DOMAIN`: `cluster.local`. */
+  readonly trustDomain: string;
+  readonly clusterDomain: string;
+  /** `CLUSTER_ID` or `ISTIO_META_CLUSTER_ID`, `Kubernetes`. */
+  readonly clusterId: string;
+  /** `AMBIENTD_ROOT_NAMESPACE`, `istio-system`: Telemetry there holds for the whole mesh. */
+  readonly rootNamespace: string;
+  /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects. */
+  readonly manifestsPath: string;
+  readonly ca: CaConfig;
+  readonly ports: WaypointPorts;
+  /** `ACCESS_LOG`, false: one line a request. */
+  readonly accessLog: 'on' | 'off';
+  /** `TCP_REPORTING_INTERVAL`, 15s; a Telemetry's reportingInterval wins. */
+  readonly tcpReportingIntervalMs: number;
+  /** `PROTOCOL_DETECTION_TIMEOUT`, 5s: silence after which a connection of undeclared protocol is carried unread. */
+  readonly protocolDetectionMs: number;
+  /** `TERMINATION_DRAIN_DURATION`, 5s. */
+  readonly drainDeadlineMs: number;
+  /** `LOG_FORMAT`, plain; `RUST_LOG` or `LOG_LEVEL`, info. */
+  readonly logFormat: 'plain' | 'json';
+  readonly logDirectives: LevelDirectives;
+  /** `ISTIO_META_ISTIO_VERSION`, unknown: the tag of `istio_build`. */
+  readonly istioVersion: string;
+}
+
+export type ConfigResult =
+  | { readonly kind: 'config'; readonly config: WaypointConfig }
+  | { readonly kind: 'problems'; readonly problems: readonly string[] };
+
+const defaultToken = './var/run/secrets/tokens/istio-token';
+const defaultRoot = './var/run/secrets/istio/root-cert.pem';
+const defaultCa = 'https://istiod.istio-system.svc:15012';
+
+/** @param fileExists whether there is a file of that name */
+export function parseWaypointConfig(env: Environment, fileExists: (path: string) => boolean): ConfigResult {
+  const read = createEnvReader(env);
+  const gateway = required(read, 'GATEWAY_NAME', 'name the Gateway that this waypoint serves');
+  const config: WaypointConfig = {
+    gateway,
+    namespace: required(read, 'POD_NAMESPACE', 'name the namespace of that Gateway'),
+    podName: read.text('POD_NAME', gateway),
+    serviceAccount: read.text('SERVICE_ACCOUNT', gateway),
+    ...readAddress(read),
+    nodeName: read.text('NODE_NAME', ''),
+    network: read.text('NETWORK', ''),
+    trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
+    clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
+    clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
+    rootNamespace: read.text('AMBIENTD_ROOT_NAMESPACE', 'istio-system'),
+    manifestsPath: required(read, 'AMBIENTD_MANIFESTS', 'name the file or folder of Kubernetes objects of the mesh'),
+    ca: readCa(read, fileExists),
+    ports: readPorts(read),
+    accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
+    tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
+    protocolDetectionMs: read.durationMs('PROTOCOL_DETECTION_TIMEOUT', 5_000),
+    drainDeadlineMs: read.durationMs('TERMINATION_DRAIN_DURATION', 5_000),
+    logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),
+    logDirectives: readDirectives(read),
+    istioVersion: read.text('ISTIO_META_ISTIO_VERSION', 'unknown'),
+  };
+  return read.problems.length === 0 ? { kind: 'config', config } : { kind: 'problems', problems: read.problems };
+}
+
+function required(read: EnvReader, name: string, remedy: string): string {
+  const text = read.text(name);
+  if (text === undefined) read.problem(`${name} is not set: ${remedy}`);
+  return text ?? '';
+}
+
+function readAddress(read: EnvReader): Pick<WaypointConfig, 'instanceIp' | 'bind'> {
+  const text = read.text('INSTANCE_IP');
+  const instanceIp = text === undefined ? undefined : parseIp(text);
+  if (text !== undefined && instanceIp === undefined)
+    read.problem(`invalid env var INSTANCE_IP=${text}: expected an IP address`);
+  const mode = read.choice('PROXY_MODE', ['shared', 'dedicated', 'explicit'], 'shared');
+  const bind = read.flag('BIND_INSTANCE_IP', false) || mode === 'explicit' ? 'own' : 'any';
+  if (bind === 'own' && text === undefined) {
+    read.problem('INSTANCE_IP is not set: pods that share a network namespace each need their own address');
+  }
+  return { instanceIp, bind };
+}
+
+function readCa(read: EnvReader, fileExists: (path: string) => boolean): CaConfig {
+  const given = read.text('CA_ADDRESS', defaultCa);
+  const address = given.includes('://') ? given : `https://${given}`;
+  if (URL.parse(address)?.protocol !== 'https:') {
+    read.problem(`invalid env var CA_ADDRESS=${given}: expected host:port or https://host:port`);
+  }
+  const root = read.text('CA_ROOT_CA', defaultRoot);
+  const token = read.text('AUTH_TOKEN') ?? (fileExists(defaultToken) ? defaultToken : undefined);
+  return {
+    address,
+    rootCa: rootSource(root, fileExists),
+    token: token === undefined ? { kind: 'none' } : tokenSource(token, fileExists),
+  };
+}
+
+/** A file that is not there yet may still come; only a text that begins as PEM is taken for one. */
+function rootSource(root: string, fileExists: (path: string) => boolean): CaConfig['rootCa'] {
+  if (root === 'SYSTEM') return { kind: 'system' };
+  return root.startsWith('-----BEGIN') && !fileExists(root)
+    ? { kind: 'literal', text: root }
+    : { kind: 'file', path: root };
+}
+
+function tokenSource(token: string, fileExists: (path: string) => boolean): TextSource {
+  return fileExists(token) ? { kind: 'file', path: token } : { kind: 'literal', text: token };
+}
+
+function readPorts(read: EnvReader): WaypointPorts {
+  const range = { min: 0, max: 65_535 };
+  return {
+    hbone: read.integer('AMBIENTD_HBONE_PORT', 15_008, range),
+    stats: read.integer('AMBIENTD_STATS_PORT', 15_020, range),
+    prometheus: read.integer('AMBIENTD_PROMETHEUS_PORT', 15_090, range),
+    readiness: read.integer('AMBIENTD_READINESS_PORT', 15_021, range),
+  };
+}
+
+function readDirectives(read: EnvReader): LevelDirectives {
+  const name = read.text('RUST_LOG') === undefined ? 'LOG_LEVEL' : 'RUST_LOG';
+  const text = read.text(name, 'info');
+  const parsed = parseDirectives(text);
+  if (parsed.kind === 'valid') return parsed.directives;
+  read.problem(`invalid env var ${name}=${text}: "${parsed.directive}" is no level and no scope=level`);
+  return defaultDirectives;
+}
