@@ -3,9 +3,9 @@
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { WorkloadName } from '../../common/mesh/mesh-view.ts';
 import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
-import type { PodSourceOptions } from './pod-source.ts';
+import type { PodServing } from './pod-serving.ts';
 
-export interface OwnPodOptions extends PodSourceOptions {
+export interface OwnPodOptions extends PodServing {
   readonly workload: WorkloadName;
   readonly packetMark: number | undefined;
 }

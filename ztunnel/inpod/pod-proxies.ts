@@ -1,17 +1,9 @@
 // The pods that this process serves: started, replaced and stopped by whoever knows them (the CNI agent, the mesh, or a
 // setting). What listens and what is counted: `pod-proxy.ts`, `proxy-metrics.ts`.
 import type { Logger } from '../../common/log.ts';
-import type { WorkloadName } from '../../common/mesh/mesh-view.ts';
-import type { SocketFactory } from '../../common/net/socket-factory.ts';
+import type { Pod } from './pod.ts';
 import type { PodProxy } from './pod-proxy.ts';
 import type { ProxyCounters } from './proxy-metrics.ts';
-
-export interface Pod {
-  readonly uid: string;
-  readonly name: WorkloadName;
-  /** Closed when the pod is stopped, or could not be started. */
-  readonly sockets: SocketFactory;
-}
 
 export interface ServedPod {
   readonly pod: Pod;

@@ -22,7 +22,7 @@ import { carryOutbound, type OutboundContext } from '../outbound/outbound-connec
 import { listenOutbound } from '../outbound/outbound-listener.ts';
 import { listenPassthrough } from '../passthrough/passthrough-listener.ts';
 import { listenExplicitEntry } from '../socks5/explicit-entry-listener.ts';
-import type { Pod } from './pod-proxies.ts';
+import type { Pod } from './pod.ts';
 import type { OpenSockets } from './proxy-metrics.ts';
 
 export interface PodProxy extends Runnable {

@@ -5,9 +5,9 @@ import type { Logger } from '../../common/log.ts';
 import { openNamespace } from '../../common/net/network-namespace-socket.ts';
 import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
 import { createZdsClient } from '../../common/zds/zds-client.ts';
-import type { PodSourceOptions } from './pod-source.ts';
+import type { PodServing } from './pod-serving.ts';
 
-export interface AgentPodsOptions extends PodSourceOptions {
+export interface AgentPodsOptions extends PodServing {
   /** INPOD_UDS. */
   readonly socketPath: string;
   readonly packetMark: number | undefined;

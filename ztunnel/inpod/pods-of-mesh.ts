@@ -6,9 +6,9 @@ import type { Logger } from '../../common/log.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { createPlainSocketFactory } from '../../common/net/plain-socket-factory-socket.ts';
 import { type ExplicitPod, findExplicitPods } from './explicit-pods.ts';
-import type { PodSourceOptions } from './pod-source.ts';
+import type { PodServing } from './pod-serving.ts';
 
-export interface MeshPodsOptions extends PodSourceOptions {
+export interface MeshPodsOptions extends PodServing {
   readonly mesh: MeshView;
   readonly nodeName: string | undefined;
   readonly log: Logger;

@@ -20,6 +20,17 @@ const socketsOpen: MetricDefinition = {
   labelNames: ['reporter'],
 };
 
+const build: MetricDefinition = {
+  name: 'istio_build',
+  help: 'Istio component build info',
+  kind: 'gauge',
+  labelNames: ['component', 'tag'],
+};
+
+export function countBuild(recorder: Recorder, tag: string): void {
+  recorder.gauge(build, ['ztunnel', tag]).add(1);
+}
+
 function ofPods(name: string, help: string, kind: 'counter' | 'gauge'): MetricDefinition {
   return { name: `workload_manager_${name}`, help: `${help} (unstable)`, kind, labelNames: [] };
 }

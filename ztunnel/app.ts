@@ -1,0 +1,133 @@
+// The node proxy, put together: what is built from what, and in which order it starts and ends.
+import type { BuildVersion } from '../common/admin/config-dump.ts';
+import { dumpConfig } from '../common/admin/config-dump.ts';
+import { createReadiness } from '../common/admin/readiness.ts';
+import { createCaClient } from '../common/ca/ca-client.ts';
+import type { CertificateSource } from '../common/identity/certificate.ts';
+import { createCertificateStore } from '../common/identity/certificate-store.ts';
+import type { Runnable } from '../common/lifecycle.ts';
+import type { Logging } from '../common/logger.ts';
+import { createMeshIndex } from '../common/mesh/mesh-index.ts';
+import type { MeshView } from '../common/mesh/mesh-view.ts';
+import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
+import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
+import { createTcpReporter, type TcpReporter } from '../common/telemetry/tcp-reporter.ts';
+import type { CaConfig, ServerPorts, ZtunnelConfig } from './config.ts';
+import { dumpProxies, dumpSettings } from './config-dump.ts';
+import { createConnectionJournal } from './connections/connection-journal.ts';
+import { createPodProxies, type PodProxies } from './inpod/pod-proxies.ts';
+import { createPodProxy } from './inpod/pod-proxy.ts';
+import { createPodSource } from './inpod/pod-source.ts';
+import { countBuild, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
+import { lookUpName } from './name-lookup-client.ts';
+import { createNodeServers } from './node-servers.ts';
+
+export interface ZtunnelOptions {
+  readonly config: ZtunnelConfig;
+  readonly logging: Logging;
+  readonly version: BuildVersion;
+  /** Asked for by the administrator's /quitquitquit. */
+  readonly onShutdown: () => void;
+}
+
+export interface Ztunnel extends Runnable {
+  /** What they got, once started. */
+  readonly ports: ServerPorts;
+}
+
+const sourceTask = 'state manager';
+const podsTask = 'workload proxy manager';
+
+export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelOptions): Ztunnel {
+  const readiness = createReadiness([sourceTask, podsTask]);
+  const metrics = createMetricsRegistry();
+  countBuild(metrics.recorder, config.istioVersion);
+  const reporter = createTcpReporter({
+    recorder: metrics.recorder,
+    intervalMs: config.tcpReportingIntervalMs,
+    countsFailures: true,
+  });
+
+  const mesh = createMeshIndex();
+  const source = createManifestsSource({
+    paths: [config.manifestsPath],
+    writer: mesh,
+    config: { clusterId: config.clusterId, trustDomain: config.trustDomain, domainSuffix: config.clusterDomain },
+    log: logging.logger('source'),
+  });
+  const ca = createCaClient(caOptions(config));
+  const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
+
+  const onReadiness = (state: 'ready' | 'waiting'): void =>
+    state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
+  const parts = { config, logging, mesh, metrics, reporter, certificates, onReadiness };
+  const { proxies, pods } = createPods(parts);
+
+  const dump = () =>
+    dumpConfig({
+      mesh,
+      certificates: certificates.entries(),
+      config: dumpSettings(config),
+      version,
+      proxies: dumpProxies(proxies.list()),
+    });
+  const servers = createNodeServers({ config, logging, metrics, readiness, dumpConfig: dump, onShutdown });
+
+  const app: Ztunnel = {
+    get ports() {
+      return servers.ports;
+    },
+    async start() {
+      await servers.start();
+      await source.start();
+      readiness.done(sourceTask);
+      await pods.start();
+    },
+    async drain(deadlineMs) {
+      await pods.drain(deadlineMs);
+      await proxies.drain(deadlineMs);
+      await servers.drain(deadlineMs);
+      await app.close();
+    },
+    async close() {
+      await pods.close();
+      await proxies.close();
+      await source.close();
+      for (const used of [reporter, certificates, ca]) used.close();
+      await servers.close();
+    },
+  };
+  return app;
+}
+
+interface PodParts {
+  readonly config: ZtunnelConfig;
+  readonly logging: Logging;
+  readonly mesh: MeshView;
+  readonly metrics: MetricsRegistry;
+  readonly reporter: TcpReporter;
+  readonly certificates: CertificateSource;
+  readonly onReadiness: (state: 'ready' | 'waiting') => void;
+}
+
+function createPods({ config, logging, mesh, metrics, reporter, certificates, onReadiness }: PodParts): {
+  readonly proxies: PodProxies;
+  readonly pods: Runnable;
+} {
+  const log = logging.logger('proxy');
+  const journal = createConnectionJournal({ reporter, log: logging.logger('access'), now: () => performance.now() });
+  const openSockets = createOpenSockets(metrics.recorder);
+  const counters = createProxyCounters(metrics.recorder);
+  const services = { config, mesh, journal, openSockets, lookUpName, certificates, log };
+  const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
+  const pods = createPodSource({ config, mesh, proxies, counters, log: logging.logger('inpod'), onReadiness });
+  return { proxies, pods };
+}
+
+/** In dedicated mode the token is the workload's own; elsewhere it is the node's, who asks for others. */
+function caOptions({ ca, clusterId, mode }: ZtunnelConfig): Parameters<typeof createCaClient>[0] {
+  const { address, rootCa, token, headers, certificateLifetimeMs: lifetimeMs }: CaConfig = ca;
+  const askAs = mode.kind === 'dedicated' ? 'workload' : 'node';
+  const alternative = ca.alternativeHostname === undefined ? {} : { alternativeHostname: ca.alternativeHostname };
+  return { address, rootCa, token, headers, lifetimeMs, clusterId, askAs, ...alternative };
+}
