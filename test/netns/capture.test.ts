@@ -132,6 +132,27 @@ if (await inUserNamespace(t, import.meta.filename, ['ip', 'nft'])) {
     );
   });
 
+  t.test('idle connections are probed after 180 s on both sides', async (t) => {
+    const kept = await capture(t, podB, { port: 15008, host: 'any', keepAlive: true });
+    const socket = await podA.connectSocket({ to: { ip: b.v4, port: 15008 } });
+    t.teardown(() => socket.destroy());
+    await kept.next();
+    for (const { namespace } of [a, b]) {
+      const rows = await runInNamespace(namespace, [
+        'ss',
+        '-tnoH',
+        'state',
+        'established',
+        'sport',
+        '15008',
+        'or',
+        'dport',
+        '15008',
+      ]);
+      t.match(rows, /timer:\(keepalive,(3min|2min59)/);
+    }
+  });
+
   t.test('a connection that fails says why', async (t) => {
     await t.rejects(podA.connectSocket({ to: { ip: a.v4, port: 1 } }), { code: 'UPSTREAM_REFUSED' });
     await t.rejects(podA.connectSocket({ to: { ip: ip('203.0.113.1'), port: 1 } }), { code: 'UPSTREAM_UNREACHABLE' });
