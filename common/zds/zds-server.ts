@@ -11,9 +11,9 @@ import { type ExchangeOutcome, ZdsLink } from './zds-link-server.ts';
 export interface ZdsServer extends Runnable {
   /**
    * Hands a pod to ztunnel, now or as soon as one connects. The namespace (path or descriptor, which stays the caller's)
-   * is kept open until `delete`.
-   * @throws MeshError RESOURCE_INVALID when it is no network namespace or names are too long; IO_FAILED with ztunnel's reason when it refuses (it tries again by itself until `delete`), or when
-   *   the pod is deleted before any ztunnel took it
+   * is kept open until `delete`. A ztunnel that refuses tries again by itself until then.
+   * @throws MeshError IO_FAILED with ztunnel's reason when it refuses, or when the pod is deleted before any ztunnel took
+   *   it; RESOURCE_INVALID when it is no network namespace or the names are too long for a packet
    */
   add(workload: PodWorkload, namespace: string | number): Promise<void>;
   /** Resolves when every connected ztunnel has let go of the pod; a pod that is not there is no error. */

@@ -45,6 +45,8 @@ export async function createTwoPods(): Promise<readonly [PodNetwork, PodNetwork]
 function application(t: Test, pod: PodNetwork, script: string): ChildProcess {
   const child = spawnInNamespace(pod.namespace, [process.execPath, '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // Not what the test runner asks of its own children.
+    env: { ...process.env, NODE_OPTIONS: '' },
   });
   t.teardown(() => child.kill('SIGKILL'));
   return child;
@@ -56,7 +58,7 @@ export async function callFrom(t: Test, pod: PodNetwork, to: IpAddress, port: nu
     t,
     pod,
     `const socket = require('node:net').connect(${port}, '${to}');
-     socket.on('error', (error) => console.log(error.code)).end('hello');
+     socket.on('error', (error) => process.stdout.write(error.code)).end('hello');
      socket.pipe(process.stdout);`,
   );
   let output = '';
@@ -71,7 +73,7 @@ export async function serveIn(t: Test, pod: PodNetwork, port: number): Promise<v
     t,
     pod,
     `require('node:net').createServer((socket) => socket.end(socket.remoteAddress + '\\n'))
-       .listen(${port}, '::', () => console.log('listening'));`,
+       .listen(${port}, '::', () => process.stdout.write('listening'));`,
   );
   if (child.stdout !== null) await once(child.stdout, 'data');
 }
