@@ -48,7 +48,8 @@ export async function runInNamespace(
   return await new Promise((resolve, reject) => {
     child.once('error', (cause) => {
       clearTimeout(timer);
-      const reason = errnoOf(cause) === 'ENOENT' ? 'is it installed and in PATH?' : cause.message;
+      const missing = ['ENOENT', 'EACCES'].includes(errnoOf(cause) ?? '');
+      const reason = missing ? 'is it installed, in PATH and executable?' : cause.message;
       reject(new MeshError('IO_FAILED', `${name} could not be started: ${reason}`, { cause }));
     });
     child.once('close', (code, signal) => {
