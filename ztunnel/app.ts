@@ -60,8 +60,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
 
   const onReadiness = (state: 'ready' | 'waiting'): void =>
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
-  const parts = { config, logging, mesh, metrics, reporter, certificates, onReadiness };
-  const { proxies, pods } = createPods(parts);
+  const { proxies, pods } = createPods({ config, logging, mesh, metrics, reporter, certificates, onReadiness });
 
   const dump = () =>
     dumpConfig({

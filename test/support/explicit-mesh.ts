@@ -1,0 +1,81 @@
+// ztunnel in explicit mode, in this process, for tests: a mesh given by value, an embedded CA, pods on loopback addresses.
+// What it counted and logged can be asked for; applications and clients are plain sockets.
+import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
+import { createCertificateStore } from '../../common/identity/certificate-store.ts';
+import type { MeshIndex } from '../../common/mesh/mesh-index.ts';
+import type { MeshSnapshot } from '../../common/mesh/mesh-source.ts';
+import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
+import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
+import { parseZtunnelConfig } from '../../ztunnel/config.ts';
+import { createConnectionJournal } from '../../ztunnel/connections/connection-journal.ts';
+import { createPodProxies, type PodProxies } from '../../ztunnel/inpod/pod-proxies.ts';
+import { createPodProxy } from '../../ztunnel/inpod/pod-proxy.ts';
+import { createPodSource } from '../../ztunnel/inpod/pod-source.ts';
+import { createOpenSockets, createProxyCounters } from '../../ztunnel/inpod/proxy-metrics.ts';
+import { collectLog } from './collected-log.ts';
+import { meshOf } from './mesh-objects.ts';
+
+/** Lines of one metric: the labels that were asked for, and the value. */
+export type Samples = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+
+export interface ExplicitMesh {
+  readonly mesh: MeshIndex;
+  readonly proxies: PodProxies;
+  /** Access log lines so far. */
+  readonly accessLog: readonly Record<string, unknown>[];
+  /** Waits until the access log has this many lines. */
+  logged(count: number): Promise<readonly Record<string, unknown>[]>;
+  samples(metric: string): Promise<Samples>;
+  close(): Promise<void>;
+}
+
+export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promise<ExplicitMesh> {
+  const parsed = parseZtunnelConfig({ PROXY_MODE: 'explicit', AMBIENTD_MANIFESTS: '-' }, () => false);
+  if (parsed.kind === 'problems') throw new Error(parsed.problems.join('; '));
+  const { config } = parsed;
+  const { log } = collectLog();
+  const access = collectLog();
+  const mesh = meshOf(snapshot);
+  const metrics = createMetricsRegistry();
+  const reporter = createTcpReporter({ recorder: metrics.recorder, intervalMs: 15_000, countsFailures: true });
+  const issuer = await createCertificateAuthority({ trustDomain: 'cluster.local' });
+  const certificates = createCertificateStore({ issuer, log });
+  const journal = createConnectionJournal({ reporter, log: access.log, now: () => performance.now() });
+  const openSockets = createOpenSockets(metrics.recorder);
+  const counters = createProxyCounters(metrics.recorder);
+  const lookUpName = async () => [];
+  const services = { config, mesh, journal, openSockets, lookUpName, certificates, log };
+  const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
+  const pods = createPodSource({ config, mesh, proxies, counters, log, onReadiness: () => {} });
+  await pods.start();
+
+  const lines = (): Record<string, unknown>[] => access.lines.filter(({ msg }) => msg !== 'connection opened');
+  return {
+    mesh,
+    proxies,
+    get accessLog() {
+      return lines();
+    },
+    async logged(count) {
+      while (lines().length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+      return lines();
+    },
+    async samples(metric) {
+      const { body } = await metrics.exposition(undefined);
+      return body.split('\n').flatMap((line) => readSample(line, metric));
+    },
+    async close() {
+      await pods.close();
+      await proxies.close();
+      certificates.close();
+      reporter.close();
+    },
+  };
+}
+
+function readSample(line: string, metric: string): Samples {
+  const [, labels, value] = new RegExp(`^${metric}(?:\\{(.*)\\})? ([0-9.e+-]+)$`).exec(line) ?? [];
+  if (value === undefined) return [];
+  const pairs = [...(labels ?? '').matchAll(/([a-z_]+)="([^"]*)"/g)].map((match) => [match[1] ?? '', match[2] ?? '']);
+  return [[Object.fromEntries(pairs), Number(value)]];
+}
