@@ -165,7 +165,6 @@ export class ConnectionSession implements SessionCore {
     const { writable, ended } = this.output.take(budgetBytes, this.sendWindow, this.peer.maxFrameBytes, out);
     for (const stream of ended) this.finishIfBothEnded(stream);
     for (const stream of writable) {
-      stream.writer = 'free';
       if (stream.sending === 'open' && this.streams.has(stream.id)) stream.events.onWritable();
     }
     return out;

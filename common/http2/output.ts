@@ -64,7 +64,10 @@ export class Output {
       connection.take(sent);
       if (stream.sending === 'ended') ended.push(stream);
       else if (stream.queue.bytes > 0 && stream.sendWindow.available > 0) this.ready.add(stream);
-      if (stream.writer === 'waiting' && hasRoom(stream)) writable.push(stream);
+      if (stream.writer === 'waiting' && hasRoom(stream)) {
+        stream.writer = 'free';
+        writable.push(stream);
+      }
     }
     return { writable, ended };
   }
