@@ -113,7 +113,7 @@ export class Supervisor {
       report: this.#options.tell,
     });
     startGate({
-      fd: gateDescriptor,
+      listen: { fd: gateDescriptor },
       status: () => this.status(),
       ztunnel: { host: '127.0.0.1', metricsPort: ports.metrics, adminHost: '127.0.0.1', adminPort: ports.admin },
     });

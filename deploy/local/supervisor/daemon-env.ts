@@ -63,6 +63,8 @@ function commonEnv(facts: DaemonFacts, tokenFile: string): Record<string, string
     AUTH_TOKEN: tokenFile,
     XDS_ADDRESS: '',
     LOG_FORMAT: 'plain',
+    CONNECTION_TERMINATION_DEADLINE: '1s',
+    TERMINATION_DRAIN_DURATION: '1s',
   };
 }
 

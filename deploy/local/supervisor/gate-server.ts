@@ -5,8 +5,8 @@ import type { MeshStatus } from '../mesh-status.ts';
 import { type GateRoute, overviewPage, routeGatePath, scrapeTargets } from './gate-pages.ts';
 
 export interface GateOptions {
-  /** Descriptor of a listening socket. */
-  readonly fd: number;
+  /** A listening socket's descriptor, or where to listen. */
+  readonly listen: { readonly fd: number } | { readonly host: string; readonly port: number };
   readonly status: () => MeshStatus;
   readonly ztunnel: {
     readonly host: string;
@@ -24,7 +24,7 @@ export function startGate(options: GateOptions): Server {
     else if (!isLocalName(incoming)) refuse(response, 403, 'ask for the gate by its address or as localhost');
     else answer(options, incoming, response);
   });
-  server.listen({ fd: options.fd });
+  server.listen(options.listen);
   return server;
 }
 
