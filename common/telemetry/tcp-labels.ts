@@ -81,11 +81,13 @@ export function ztunnelTcpLabels(facts: TcpConnectionFacts): TcpLabelSet {
     '-',
     facts.security,
   ];
-  const locality = [source?.region, source?.zone, destination?.region, destination?.zone];
-  const hasLocality = locality.some(Boolean);
-  if (hasLocality) values.push(...locality.map(known));
+  // As ztunnel was seen to do: with an end that is known, wherever it is.
+  const isLocated = source !== undefined || destination !== undefined;
+  if (isLocated) {
+    values.push(known(source?.region), known(source?.zone), known(destination?.region), known(destination?.zone));
+  }
   return {
-    names: hasLocality ? namesWithLocality : names,
+    names: isLocated ? namesWithLocality : names,
     valuesFor: (responseFlag) => values.with(flagIndex, responseFlag),
   };
 }
