@@ -7,7 +7,7 @@ export type Authority =
   | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number };
 
 // RFC 1123 labels; `_` and `*` occur in Kubernetes and ServiceEntry names.
-const hostnameForm = /^(?=.{1,253}$)[a-z0-9_*]([a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}\.?$/i;
+const hostnameForm = /^(?=.{1,253}$)[a-z0-9_*-]{1,63}(\.[a-z0-9_*-]{1,63})*\.?$/i;
 const looksLikeIpv4 = /^[0-9.]+$/;
 
 /** Undefined without a port, with port 0, or for text that is neither an address nor a hostname. */

@@ -4,7 +4,7 @@
 import { MeshError } from '../errors.ts';
 import { type ConnectionFault, type ErrorCodeName, errorCodes, fault } from './error-code.ts';
 import { FloodGuard } from './flood-guard.ts';
-import { defaultWindowBytes, ReceiveWindow, SendWindow } from './flow-control.ts';
+import { ConnectionCredit, defaultWindowBytes, ReceiveWindow, SendWindow } from './flow-control.ts';
 import {
   clientPreface,
   encodeFrame,
@@ -50,6 +50,7 @@ export class ConnectionSession implements SessionCore {
   lastPeerStreamId = 0;
   private nextStreamId = 1;
   private blocksSent: 'none' | 'some' = 'none';
+  private readonly credit = new ConnectionCredit();
   private readonly output = new Output();
   private readonly decoder: FrameDecoder;
   /** Bytes of the client's preface that are still due (server only). */
@@ -130,7 +131,7 @@ export class ConnectionSession implements SessionCore {
   consume(stream: StreamState, bytes: number): void {
     if (!this.streams.has(stream.id)) return;
     stream.unconsumedBytes -= bytes;
-    this.creditConnection(bytes);
+    this.creditConnection(this.credit.release(bytes));
     if (stream.receiving === 'ended') return;
     const increment = stream.receiveWindow.consume(bytes);
     if (increment > 0) this.send(encodeWindowUpdate(stream.id, increment));
@@ -212,6 +213,11 @@ export class ConnectionSession implements SessionCore {
     this.events.onOutput();
   }
 
+  hold(stream: StreamState, bytes: number): void {
+    stream.unconsumedBytes += bytes;
+    this.creditConnection(this.credit.hold(bytes));
+  }
+
   creditConnection(bytes: number): void {
     const increment = this.receiveWindow.consume(bytes);
     if (increment > 0) this.send(encodeWindowUpdate(0, increment));
@@ -224,7 +230,7 @@ export class ConnectionSession implements SessionCore {
     stream.queue.clear();
     const held = stream.unconsumedBytes;
     stream.unconsumedBytes = 0;
-    if (held > 0 && this.state !== 'failed') this.creditConnection(held);
+    if (held > 0 && this.state !== 'failed') this.creditConnection(this.credit.release(held));
     this.events.onStreamClosed();
   }
 

@@ -33,6 +33,35 @@ export class ReceiveWindow {
   }
 }
 
+/** Held by paused readers of one connection, beyond its window, before they slow the others down. */
+export const maxCreditedAheadBytes = 32 << 20;
+
+/**
+ * When bytes of the connection's window may be sent again. Each stream's own window already bounds what its paused reader
+ * holds; were the connection's credit tied to it as well, four paused readers would stop every other stream (4 × 4 MiB = 16 MiB).
+ * So bytes are credited on arrival, up to a bound, and beyond it when they are consumed.
+ */
+export class ConnectionCredit {
+  private heldBytes = 0;
+  private aheadBytes = 0;
+
+  /** Bytes now held for a reader; how many of them to credit at once. */
+  hold(bytes: number): number {
+    this.heldBytes += bytes;
+    const credited = Math.min(bytes, maxCreditedAheadBytes - this.aheadBytes);
+    this.aheadBytes += credited;
+    return credited;
+  }
+
+  /** Bytes no longer held; how many are to be credited now. */
+  release(bytes: number): number {
+    const owedBefore = this.heldBytes - this.aheadBytes;
+    this.heldBytes -= bytes;
+    this.aheadBytes = Math.min(this.aheadBytes, this.heldBytes);
+    return owedBefore - (this.heldBytes - this.aheadBytes);
+  }
+}
+
 /** What the peer allows us to send. May be negative after SETTINGS have shrunk it (§6.9.2). */
 export class SendWindow {
   available: number;

@@ -56,11 +56,11 @@ export class IncomingData {
     }
     const overhead = piece.length - data.length;
     if (overhead > 0) {
-      stream.unconsumedBytes += overhead;
+      session.hold(stream, overhead);
       session.consume(stream, overhead);
     }
     if (data.length > 0) {
-      stream.unconsumedBytes += data.length;
+      session.hold(stream, data.length);
       stream.events.onData(data);
     }
     if (remaining === 0 && this.header.flags & flags.END_STREAM) session.endReceiving(stream);

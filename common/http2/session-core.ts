@@ -27,6 +27,8 @@ export interface SessionCore {
   readonly unsentControlFrames: number;
 
   send(frame: Buffer): void;
+  /** Bytes are handed to the stream's owner, who reports them by `consume`. */
+  hold(stream: StreamState, bytes: number): void;
   /** The application has taken bytes of this stream: the peer may send as many again. */
   consume(stream: StreamState, bytes: number): void;
   markReady(stream: StreamState): void;

@@ -433,8 +433,8 @@ t.test('credit is announced at half a window, for stream and connection', async 
 
 t.test('the credit of streams that are reset with unread bytes returns to the connection', async (t) => {
   const { session, sent, log } = servingSession(0);
-  // 40 streams of 1 MiB each, unread, are more than twice the connection window.
-  for (let id = 1; id < 80; id += 2) {
+  // 100 streams of 1 MiB each, unread, are more than all that a connection may hold.
+  for (let id = 1; id < 200; id += 2) {
     session.receive(request(id));
     session.receive(data(id, 1 << 20));
     session.receive(encodeResetStream(id, errorCodes.CANCEL));
@@ -454,11 +454,23 @@ t.test('DATA for a stream that we have reset is dropped, and its credit returns 
   t.ok(credit.reduce((sum, frame) => sum + frame.payload.readUInt32BE(0), 0) >= 32 << 20);
 });
 
+t.test('credit of the connection is the same in the end, ahead of readers or after them', async (t) => {
+  const { session, streams, sent } = servingSession(20);
+  for (let count = 0; count < 48; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
+  for (const stream of streams) session.consume(stream, stream.unconsumedBytes);
+  const credit = sent().filter((frame) => frame.type === frameTypes.WINDOW_UPDATE && frame.streamId === 0);
+  t.equal(
+    credit.reduce((sum, frame) => sum + frame.payload.readUInt32BE(0), 0),
+    48 << 20,
+  );
+});
+
 t.test('DATA beyond the connection window ends the connection', async (t) => {
-  const { session, log } = servingSession(5);
-  for (let count = 0; count < 16; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
+  const { session, log } = servingSession(20);
+  // 16 MiB of window and 32 MiB of credit ahead of paused readers.
+  for (let count = 0; count < 48; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
   t.notOk(log.some((line) => line.startsWith('fault')));
-  session.receive(data(9, 1));
+  session.receive(data(31, 1));
   t.equal(log.at(-1), 'fault FLOW_CONTROL_ERROR');
 });
 
