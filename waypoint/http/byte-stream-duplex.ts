@@ -6,6 +6,9 @@ import type { ByteStream } from '../../common/net/byte-stream.ts';
 /** Small writes of one turn (a head and its body) leave as one chunk, so as one frame; larger ones are not copied. */
 const gatherBytes = 64 * 1024;
 
+/** How long a peer may take to answer the end of a connection with its own. */
+const lingerMs = 5_000;
+
 type Callback = (error?: Error | null) => void;
 
 export class ByteStreamDuplex extends Duplex {
@@ -14,6 +17,7 @@ export class ByteStreamDuplex extends Duplex {
   readonly #stream: ByteStream;
   #onWritable: Callback | undefined;
   #lifetime: 'open' | 'closed' = 'open';
+  #peer: 'open' | 'ended' = 'open';
 
   constructor(stream: ByteStream) {
     super({ allowHalfOpen: true, highWaterMark: 64 * 1024 });
@@ -21,9 +25,13 @@ export class ByteStreamDuplex extends Duplex {
     stream.open({
       onData: (chunk) => {
         this.readBytes += chunk.length;
-        if (!this.push(chunk)) stream.pause();
+        if (this.destroyed) stream.reset();
+        else if (!this.push(chunk)) stream.pause();
       },
-      onEnd: () => this.push(null),
+      onEnd: () => {
+        this.#peer = 'ended';
+        this.push(null);
+      },
       onWritable: () => this.#writable(),
       onClose: (error) => {
         this.#lifetime = 'closed';
@@ -65,9 +73,23 @@ export class ByteStreamDuplex extends Duplex {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     const finished = this.readableEnded && this.writableFinished;
-    if (this.#lifetime === 'open' && !finished) this.#stream.reset(error ?? undefined);
+    if (this.#lifetime === 'open' && !finished) this.#giveUp(error);
     this.#writable();
     callback(error);
+  }
+
+  /** Between messages a connection is ended, as a socket would be; in the middle of one it is reset, so that no part passes for a whole. */
+  #giveUp(error: Error | null): void {
+    const isBetweenMessages = this.#peer === 'ended' || isIdleClose(error);
+    if (!isBetweenMessages || this.writableLength > 0) {
+      this.#stream.reset(error ?? undefined);
+      return;
+    }
+    this.#stream.end();
+    this.#stream.resume();
+    setTimeout(() => {
+      if (this.#lifetime === 'open') this.#stream.reset();
+    }, lingerMs).unref();
   }
 
   #writable(): void {
@@ -75,4 +97,9 @@ export class ByteStreamDuplex extends Duplex {
     this.#onWritable = undefined;
     callback?.();
   }
+}
+
+/** How undici says that it drops a connection which nobody uses. */
+function isIdleClose(error: Error | null): boolean {
+  return error !== null && 'code' in error && error.code === 'UND_ERR_INFO';
 }
