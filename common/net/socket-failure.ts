@@ -51,3 +51,15 @@ export function listenFailure(address: string, cause: unknown): MeshError {
   const [code, reason] = listenFailures[errno ?? ''] ?? ['IO_FAILED', 'unexpected error'];
   return new MeshError(code, `listening on ${address} failed: ${reason} (${errno ?? String(cause)})`, { cause });
 }
+
+/** Endings that a program causes by going away; anything else is a failure of the path. */
+const resetErrnos = new Set(['ECONNRESET', 'EPIPE', 'ENOTCONN', 'ECONNABORTED', 'ERR_STREAM_DESTROYED']);
+
+/** Loss of an established connection. */
+export function connectionLoss(peer: string, cause: Error): MeshError {
+  const errno = errnoOf(cause);
+  if (errno !== undefined && resetErrnos.has(errno)) {
+    return new MeshError('CONNECTION_RESET', `${peer} reset the connection (${errno})`, { cause });
+  }
+  return new MeshError('IO_FAILED', `the connection with ${peer} failed: ${cause.message}`, { cause });
+}

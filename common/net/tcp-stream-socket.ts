@@ -3,9 +3,7 @@
 import type { Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
 import type { ByteSink, ByteStream } from './byte-stream.ts';
-
-/** Endings that a program causes by going away; anything else is a failure of the path. */
-const resetCodes = new Set(['ECONNRESET', 'EPIPE', 'ENOTCONN', 'ECONNABORTED', 'ERR_STREAM_DESTROYED']);
+import { connectionLoss } from './socket-failure.ts';
 
 export function streamOfSocket(socket: Socket): ByteStream {
   return new SocketStream(socket);
@@ -24,7 +22,7 @@ class SocketStream implements ByteStream {
     this.peer = `${socket.remoteAddress ?? 'a peer that is gone'}:${socket.remotePort ?? 0}`;
     // From the first moment: an error without a listener would end the process.
     socket.on('error', (error) => {
-      this.failure ??= lossOf(error, this.peer);
+      this.failure ??= connectionLoss(this.peer, error);
     });
     socket.on('close', () => this.closed());
   }
@@ -104,11 +102,4 @@ function abort(socket: Socket): void {
 /** TLS has no reset of its own: cutting it without close_notify is what its peer reads as an abort. */
 function isPlainTcp(socket: Socket): boolean {
   return !('encrypted' in socket) && socket.remotePort !== undefined;
-}
-
-function lossOf(error: Error, peer: string): MeshError {
-  const code = 'code' in error ? String(error.code) : '';
-  if (resetCodes.has(code))
-    return new MeshError('CONNECTION_RESET', `${peer} reset the connection (${code})`, { cause: error });
-  return new MeshError('IO_FAILED', `the connection with ${peer} failed: ${error.message}`, { cause: error });
 }
