@@ -18,7 +18,9 @@ export function childEnv(): Record<string, string> {
   const own = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const path = [...new Set([dirname(process.execPath), ...own, ...systemFolders])].join(delimiter);
   const env = Object.entries(process.env).flatMap(([name, value]) =>
-    value === undefined || /^(npm_|NODE_OPTIONS$|AMBIENTD_|TAP)/.test(name) ? [] : [[name, value] as const],
+    value === undefined || /^(npm_|NODE_OPTIONS$|AMBIENTD_(?!RUN_FOLDER)|TAP)/.test(name)
+      ? []
+      : [[name, value] as const],
   );
   return { ...Object.fromEntries(env), PATH: path };
 }

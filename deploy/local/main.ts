@@ -109,5 +109,5 @@ try {
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`ambientd: ${message.replaceAll('\n', ' ')}\n`);
-  process.exitCode = error instanceof MeshError && error.code === 'CONFIG_INVALID' ? 64 : 1;
+  process.exitCode = error instanceof MeshError && ['CONFIG_INVALID', 'ADDRESS_IN_USE'].includes(error.code) ? 64 : 1;
 }
