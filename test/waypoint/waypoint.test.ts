@@ -105,6 +105,7 @@ async function ask(
   const socket = await open(mesh, service, port);
   const headers = { host: `${service}:${port}`, ...(options.headers as http.OutgoingHttpHeaders) };
   const request = http.request({ createConnection: () => socket as never, ...options, headers });
+  request.on('error', () => undefined);
   request.end(body);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   const answer = { status: response.statusCode ?? 0, headers: response.headers, body: String(await readAll(response)) };
@@ -258,6 +259,7 @@ t.test('a WebSocket passes', { skip }, async (t) => {
     createConnection: () => socket as never,
     headers: { host: 'a', connection: 'upgrade', upgrade: 'websocket' },
   });
+  request.on('error', () => undefined);
   request.end();
   const [response, upgraded] = (await once(request, 'upgrade')) as [http.IncomingMessage, Duplex];
   t.equal(response.statusCode, 101);
@@ -278,6 +280,7 @@ t.test('50 MB pass unaltered up and down', { skip }, async (t) => {
   });
   const socket = await open(mesh, 'podinfo-svc', 9898);
   const request = http.request({ createConnection: () => socket as never, method: 'POST', headers: { host: 'a' } });
+  request.on('error', () => undefined);
   request.end(big);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   t.equal(hash(await readAll(response)), hash(big));
