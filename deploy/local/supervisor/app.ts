@@ -11,10 +11,10 @@ import { formatResourceProblem, type ResourceProblem } from '../../../common/sou
 import { type Cluster, type ClusterSettings, emptyClusterAllocation, materialize } from '../materialize/materialize.ts';
 import { serviceTargets } from '../materialize/service-endpoints.ts';
 import { type CheckedManifests, checkManifests } from './check-manifests.ts';
-import { clusterDomain, clusterSettings, nodeName } from './cluster-settings.ts';
+import { caPort, capturedSettings, clusterDomain, nodeName } from './cluster-settings.ts';
 import { readImageCommands } from './commands-file-process.ts';
 import { clusterPorts, type DaemonFacts, type ZtunnelPorts, ztunnelEnv } from './daemon-env.ts';
-import { findFreePorts } from './free-ports-server.ts';
+import { findFreePorts, findLoopbackSettings } from './free-ports-server.ts';
 import { startGate } from './gate-server.ts';
 import { hostsFileOf } from './hosts-file.ts';
 import type { ImageCommands } from './image-commands.ts';
@@ -48,7 +48,7 @@ const daemonGraceMs = 1_500;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #settings: ClusterSettings;
+  #settings: ClusterSettings = capturedSettings;
   readonly #objectsFile: string;
   readonly #hosts: HostsFiles;
   readonly #logFolder: string;
@@ -70,7 +70,6 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     const { config } = options;
     this.#options = options;
-    this.#settings = clusterSettings(config.mode);
     this.#objectsFile = join(config.runFolder, 'objects.json');
     this.#hosts = createHostsFiles(join(config.runFolder, 'hosts'));
     this.#logFolder = makeFolder(join(config.runFolder, 'logs'));
@@ -82,6 +81,7 @@ export class Supervisor {
     const { config, log, node } = this.#options;
     const captured = config.mode === 'captured';
     if (captured) await prepareMeshNetwork(this.#settings.nodeIp);
+    else this.#settings = await findLoopbackSettings();
     await this.#readManifests();
     const ports = captured ? clusterPorts : await freePorts();
     const certificates = await this.#startCertificates();
@@ -161,14 +161,12 @@ export class Supervisor {
 
   async #startCertificates(): Promise<MeshCertificates> {
     const { config, log } = this.#options;
-    const listen =
-      config.mode === 'captured' ? { ip: this.#settings.nodeIp, port: 15012 } : { ip: '127.0.0.1', port: 0 };
-    const ip = parseIp(listen.ip);
-    if (ip === undefined) throw new MeshError('INTERNAL', `${listen.ip} is no address`);
+    const ip = parseIp(this.#settings.nodeIp);
+    if (ip === undefined) throw new MeshError('INTERNAL', `${this.#settings.nodeIp} is no address`);
     return startMeshCertificates({
       trustDomain: this.#checked.trustDomain,
       nodeName,
-      listen: { ip, port: listen.port },
+      listen: { ip, port: caPort },
       folder: config.runFolder,
       log,
     });

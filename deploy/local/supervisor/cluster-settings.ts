@@ -5,7 +5,7 @@ import type { ClusterSettings } from '../materialize/materialize.ts';
 export const clusterDomain = 'cluster.local';
 export const nodeName = 'ambientd';
 
-const captured: ClusterSettings = {
+export const capturedSettings: ClusterSettings = {
   podRange: { prefix: '10.244', firstHost: 2 },
   serviceRange: { prefix: '10.96', firstHost: 1 },
   nodeName,
@@ -14,15 +14,20 @@ const captured: ClusterSettings = {
   addressPrefix: '',
 };
 
-const explicit: ClusterSettings = {
-  podRange: { prefix: '127.244', firstHost: 2 },
-  serviceRange: { prefix: '127.96', firstHost: 1 },
-  nodeName,
-  nodeIp: '127.244.0.1',
-  clusterDomain,
-  addressPrefix: '127.',
-};
+/** Meshes that share the machine's loopback stand side by side: each has two of these ranges. */
+export const loopbackSlots = 60;
 
-export function clusterSettings(mode: 'captured' | 'explicit'): ClusterSettings {
-  return mode === 'captured' ? captured : explicit;
+export function loopbackSettings(slot: number): ClusterSettings {
+  const pods = `127.${244 - 2 * slot}`;
+  return {
+    podRange: { prefix: pods, firstHost: 2 },
+    serviceRange: { prefix: `127.${243 - 2 * slot}`, firstHost: 1 },
+    nodeName,
+    nodeIp: `${pods}.0.1`,
+    clusterDomain,
+    addressPrefix: '127.',
+  };
 }
+
+/** Where the CA listens; in explicit mode, who has this port of a node's address has its slot. */
+export const caPort = 15_012;

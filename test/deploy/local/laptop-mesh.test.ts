@@ -66,7 +66,7 @@ async function waitFor(condition: () => Promise<boolean>): Promise<boolean> {
 
 /** A request as that pod, by the same way as anybody's `ambientd exec`; the last line is the status code. */
 const fetchScript = (url: string, method: string) =>
-  `const r = await fetch('${url}', { method: '${method}', ...('${method}' === 'POST' && { body: 'test' }), signal: AbortSignal.timeout(8000) }); console.log((await r.text()).trim()); console.log(r.status)`;
+  `const r = await fetch('${url}', { method: '${method}', ...('${method}' === 'POST' && { body: 'test' }), signal: AbortSignal.timeout(8000) }); process.stdout.write((await r.text()).trim() + '\\n' + r.status + '\\n')`;
 
 t.test(
   "the users' own podinfo manifest, byte for byte, with their Deployment beside it",
