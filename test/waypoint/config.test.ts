@@ -1,0 +1,65 @@
+import t from 'tap';
+import { parseWaypointConfig } from '../../waypoint/config.ts';
+
+const least = { GATEWAY_NAME: 'gate', POD_NAMESPACE: 'shop', AMBIENTD_MANIFESTS: 'mesh.yaml' };
+const nothingThere = (): boolean => false;
+
+t.test('the least that is needed gives Istio’s defaults', async (t) => {
+  t.match(parseWaypointConfig(least, nothingThere), {
+    kind: 'config',
+    config: {
+      gateway: 'gate',
+      namespace: 'shop',
+      podName: 'gate',
+      serviceAccount: 'gate',
+      bind: 'any',
+      trustDomain: 'cluster.local',
+      ports: { hbone: 15008, stats: 15020, prometheus: 15090, readiness: 15021 },
+      accessLog: 'off',
+      tcpReportingIntervalMs: 15_000,
+      ca: { address: 'https://istiod.istio-system.svc:15012', rootCa: { kind: 'file' }, token: { kind: 'none' } },
+    },
+  });
+});
+
+t.test('all problems are told at once', async (t) => {
+  const env = {
+    INSTANCE_IP: 'nonsense',
+    CA_ADDRESS: 'http://ca',
+    ACCESS_LOG: 'maybe',
+    RUST_LOG: 'loud',
+    TCP_REPORTING_INTERVAL: 'x',
+  };
+  const result = parseWaypointConfig(env, nothingThere);
+  t.equal(result.kind, 'problems');
+  const text = result.kind === 'problems' ? result.problems.join('\n') : '';
+  for (const name of ['GATEWAY_NAME', 'POD_NAMESPACE', 'AMBIENTD_MANIFESTS', ...Object.keys(env)]) t.match(text, name);
+});
+
+t.test('pods that share a namespace need their own address', async (t) => {
+  const explicit = { ...least, PROXY_MODE: 'explicit' };
+  t.match(parseWaypointConfig(explicit, nothingThere), { kind: 'problems', problems: [/INSTANCE_IP is not set/] });
+  t.match(parseWaypointConfig({ ...explicit, INSTANCE_IP: '127.1.0.9' }, nothingThere), {
+    config: { bind: 'own', instanceIp: '127.1.0.9' },
+  });
+});
+
+t.test('the root and the token are files or texts', async (t) => {
+  const pem = '-----BEGIN CERTIFICATE-----\n';
+  const given = { ...least, CA_ADDRESS: 'ca:15012', CA_ROOT_CA: pem, AUTH_TOKEN: '/token' };
+  t.match(
+    parseWaypointConfig(given, (path) => path === '/token'),
+    {
+      config: {
+        ca: {
+          address: 'https://ca:15012',
+          rootCa: { kind: 'literal', text: pem },
+          token: { kind: 'file', path: '/token' },
+        },
+      },
+    },
+  );
+  t.match(parseWaypointConfig({ ...least, CA_ROOT_CA: 'SYSTEM' }, nothingThere), {
+    config: { ca: { rootCa: { kind: 'system' } } },
+  });
+});
