@@ -10,6 +10,7 @@ import { MeshError } from '../../common/errors.ts';
 import { type Capabilities, captureNamespaces, processNamespace } from './capabilities-process.ts';
 import type { MeshOptions } from './command-line.ts';
 import { childEnv } from './command-process.ts';
+import { programFile } from './program-files.ts';
 import { createRunFolder, markOf, removeRunFolder, writeMeshRecord } from './run-folder-process.ts';
 import {
   configFile,
@@ -24,7 +25,6 @@ export interface LaunchOptions {
   readonly mesh: MeshOptions;
   readonly paths: readonly string[];
   readonly capabilities: Capabilities;
-  readonly programFolder: string;
   readonly version: string;
   onReport(report: Extract<SupervisorEvent, { readonly kind: 'report' }>): void;
 }
@@ -46,7 +46,7 @@ const firstProcessScript = '"$@" & wait $!';
 
 /** @throws MeshError CONFIG_INVALID, ADDRESS_IN_USE, IO_FAILED; what the supervisor could not do */
 export async function launchMesh(options: LaunchOptions): Promise<LaunchedMesh> {
-  const { mesh, capabilities, paths, programFolder, version } = options;
+  const { mesh, capabilities, paths, version } = options;
   for (const path of paths) assertThere(path);
   const folder = createRunFolder(mesh.name);
   let gate: Server | undefined;
@@ -56,7 +56,6 @@ export async function launchMesh(options: LaunchOptions): Promise<LaunchedMesh> 
       mesh: mesh.name,
       version,
       runFolder: folder,
-      programFolder,
       manifests: paths.map((path) => resolve(path)),
       run: mesh.run,
       workFolder: process.cwd(),
@@ -78,7 +77,7 @@ async function startSupervisor(config: SupervisorConfig, gate: Server, options: 
   const { isolation } = options.capabilities;
   const supervisor = [
     process.execPath,
-    join(config.programFolder, 'deploy/local/supervisor/main.ts'),
+    programFile('deploy/local/supervisor/main'),
     join(config.runFolder, configFile),
   ];
   const inside = ['sh', '-c', firstProcessScript, 'sh', ...supervisor];

@@ -1,21 +1,18 @@
 // Entry of the command `ambientd`: words in, exit code out (0 done, 1 failed, 64 bad usage or configuration). Errors are
 // one line on standard error.
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MeshError } from '../../common/errors.ts';
 import { type Command, parseCommandLine } from './command-line.ts';
 import { runInPod } from './exec-process.ts';
 import { fetchStatus } from './gate-client.ts';
 import { runDemo, runUp } from './mesh-run-process.ts';
 import { choosePod, describeMesh } from './mesh-status.ts';
+import { programFolder } from './program-files.ts';
 import { findRunningMesh, isAlive } from './run-folder-process.ts';
 import { usageOf } from './usage.ts';
 
-const programFolder = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const longestDownMs = 15_000;
 
 async function run(command: Command): Promise<number> {
@@ -43,9 +40,9 @@ async function run(command: Command): Promise<number> {
     case 'daemon':
       return runDaemon(command.daemon, command.argv);
     case 'up':
-      return runUp({ ...command, programFolder, version: version(), whenTold: whenToldToEnd() });
+      return runUp({ ...command, version: version(), whenTold: whenToldToEnd() });
     case 'demo':
-      return runDemo({ ...command, programFolder, version: version(), whenTold: whenToldToEnd() });
+      return runDemo({ ...command, version: version(), whenTold: whenToldToEnd() });
   }
 }
 
@@ -74,20 +71,25 @@ async function endMesh(mesh: string | undefined): Promise<number> {
   return 0;
 }
 
-/** The daemons are whole programs; here they only get our input, output and signals. */
-function runDaemon(daemon: 'ztunnel' | 'waypoint', argv: readonly string[]): Promise<number> {
-  const entry = join(programFolder, daemon, import.meta.url.endsWith('.ts') ? 'main.ts' : 'main.js');
-  const child = spawn(process.execPath, [entry, ...argv], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
-  return new Promise((settle) => {
-    child.on('exit', (code, signal) => settle(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
-  });
+/** They are whole programs with signals of their own; whoever started us may end them too. */
+async function runDaemon(daemon: 'ztunnel' | 'waypoint', argv: readonly string[]): Promise<number> {
+  void whenLifelineEnds().then(() => process.kill(process.pid, 'SIGTERM'));
+  const { main } =
+    daemon === 'ztunnel' ? await import('../../ztunnel/main.ts') : await import('../../waypoint/main.ts');
+  return main(argv, process.env);
 }
 
-/** Ctrl-C, a signal, or the end of whoever started us and holds our lifeline. */
+/** Ctrl-C, a signal, or the end of whoever started us. */
 function whenToldToEnd(): Promise<void> {
   return new Promise((settle) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => settle());
+    void whenLifelineEnds().then(settle);
+  });
+}
+
+/** The pipe that ambientd.mjs holds closes when that ends, in whatever way. */
+function whenLifelineEnds(): Promise<void> {
+  return new Promise((settle) => {
     const fd = Number(process.env['AMBIENTD_LIFELINE_FD'] ?? '');
     if (!(fd > 2)) return;
     const lifeline = new Socket({ fd, readable: true, writable: false });
@@ -98,12 +100,16 @@ function whenToldToEnd(): Promise<void> {
   });
 }
 
+/** A build lies beside package.json, a checkout holds it. */
 function version(): string {
-  const text: unknown = JSON.parse(readFileSync(join(programFolder, 'package.json'), 'utf8'));
+  const path = [programFolder, dirname(programFolder)].map((folder) => join(folder, 'package.json')).find(existsSync);
+  const text: unknown = path === undefined ? undefined : JSON.parse(readFileSync(path, 'utf8'));
   const found = typeof text === 'object' && text !== null && 'version' in text ? text.version : undefined;
   return typeof found === 'string' ? found : 'unknown';
 }
 
+// Whoever reads our output may have had enough of it; that ends nothing.
+process.stdout.on('error', () => {});
 try {
   process.exitCode = await run(parseCommandLine(process.argv.slice(2)));
 } catch (error) {

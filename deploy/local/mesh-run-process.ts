@@ -10,11 +10,11 @@ import { fetchSamples, fetchStatus } from './gate-client.ts';
 import { type LaunchedMesh, launchMesh } from './launcher-process.ts';
 import { type LiveView, openLiveView } from './live-view-process.ts';
 import { describeMesh, type MeshStatus } from './mesh-status.ts';
+import { programFile, programFolder } from './program-files.ts';
 import { statusTable } from './status-table.ts';
 
 interface RunOptions {
   readonly mesh: MeshOptions;
-  readonly programFolder: string;
   readonly version: string;
   /** Ctrl-C and its kin. */
   readonly whenTold: Promise<void>;
@@ -40,7 +40,7 @@ export async function runUp(options: RunOptions & { readonly paths: readonly str
 
 export async function runDemo(options: RunOptions & { readonly length: 'until-stopped' | 'once' }): Promise<number> {
   const view = openLiveView();
-  const example = join(options.programFolder, 'deploy', 'examples', 'podinfo');
+  const example = join(programFolder, 'deploy', 'examples', 'podinfo');
   const mesh = await launch(options, [example], view);
   let traffic: ChildProcess | undefined;
   try {
@@ -98,7 +98,7 @@ async function untilEnd(mesh: LaunchedMesh, whenTold: Promise<void>, view: LiveV
 
 /** The demo's requests come from the pod `curl`, by the same way as anybody's `ambientd exec`. */
 function startTraffic(options: RunOptions, example: string): ChildProcess {
-  const main = join(options.programFolder, 'deploy', 'local', 'main.ts');
+  const main = programFile('deploy/local/main');
   const script = [process.execPath, join(example, 'traffic', 'main.ts')];
   const argv = [main, 'exec', 'podinfo/curl', '--name', options.mesh.name, '--', ...script];
   return spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit'], env: childEnv() });

@@ -106,7 +106,6 @@ export class Supervisor {
     this.#reconcile();
     this.#ztunnel = startZtunnel({
       node,
-      programFolder: config.programFolder,
       env: ztunnelEnv(daemons, { zdsSocket, tokenFile: certificates.nodeTokenFile, ports }),
       ports,
       logFolder: this.#logFolder,
@@ -188,7 +187,6 @@ export class Supervisor {
         hosts: this.#hosts,
         resolvConf,
         logFolder: this.#logFolder,
-        programFolder: config.programFolder,
         node,
         commands: () => this.#commands,
         report: tell,

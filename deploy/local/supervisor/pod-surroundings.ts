@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { ClusterSettings } from '../materialize/materialize.ts';
 import type { ContainerSpec, PodSpec } from '../materialize/pod-spec.ts';
+import { programFile, programFolder } from '../program-files.ts';
 import { type ContainerCommand, containerCommand } from './container-command.ts';
 import { type DaemonFacts, proxyEnv, waypointEnv } from './daemon-env.ts';
 import type { ImageCommands } from './image-commands.ts';
@@ -22,7 +23,6 @@ export interface MeshParts {
   readonly hosts: HostsFiles;
   readonly resolvConf: string;
   readonly logFolder: string;
-  readonly programFolder: string;
   /** Path of Node. */
   readonly node: string;
   commands(): ImageCommands;
@@ -69,16 +69,16 @@ export function podSurroundings(parts: MeshParts): PodSurroundings {
 }
 
 function commandOf(parts: MeshParts, pod: PodSpec, container: ContainerSpec): ContainerCommand {
-  const { daemons, node, programFolder } = parts;
+  const { daemons, node } = parts;
   if (pod.role.kind === 'waypoint') {
     return {
       kind: 'program',
-      argv: [node, join(programFolder, 'waypoint', 'main.ts')],
+      argv: [node, programFile('waypoint/main')],
       folder: programFolder,
       env: waypointEnv(daemons, pod, pod.role.gateway, parts.certificates.tokenFileFor(pod)),
     };
   }
-  const echo = { argv: [node, join(programFolder, 'deploy', 'local', 'echo', 'main.ts')], folder: programFolder };
+  const echo = { argv: [node, programFile('deploy/local/echo/main')], folder: programFolder };
   const command = containerCommand(pod, container, parts.commands(), echo, daemons.nodeName);
   if (daemons.mode === 'captured') return command;
   return { ...command, env: { ...proxyEnv(pod), ...command.env, ECHO_HOST: pod.ip } };

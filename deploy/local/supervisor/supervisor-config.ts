@@ -7,8 +7,6 @@ export interface SupervisorConfig {
   readonly mesh: string;
   readonly version: string;
   readonly runFolder: string;
-  /** The checkout: where ztunnel and waypoint are. */
-  readonly programFolder: string;
   /** Absolute paths of files and folders. */
   readonly manifests: readonly string[];
   readonly run: readonly string[];
@@ -32,7 +30,7 @@ export function parseSupervisorConfig(text: string): SupervisorConfig | undefine
 
 function isConfig(value: unknown): value is SupervisorConfig {
   const fields = fieldsOf(value);
-  const texts = ['mesh', 'version', 'runFolder', 'programFolder', 'workFolder', 'mode', 'gateUrl'];
+  const texts = ['mesh', 'version', 'runFolder', 'workFolder', 'mode', 'gateUrl'];
   return texts.every((name) => textOf(fields[name]) !== undefined) && Array.isArray(fields['manifests']);
 }
 

@@ -1,5 +1,6 @@
 // The mesh's one ztunnel: kept running, its crashes told, its readiness asked for. Environment in, state as text out.
 import { join } from 'node:path';
+import { programFile, programFolder } from '../program-files.ts';
 import type { ZtunnelPorts } from './daemon-env.ts';
 import { KeptProcess, type KeptState } from './kept-process.ts';
 import { lastWords } from './last-words.ts';
@@ -13,7 +14,6 @@ export interface ZtunnelDaemon {
 
 export interface ZtunnelDaemonOptions {
   readonly node: string;
-  readonly programFolder: string;
   readonly env: Readonly<Record<string, string>>;
   readonly ports: ZtunnelPorts;
   readonly logFolder: string;
@@ -26,9 +26,9 @@ export function startZtunnel(options: ZtunnelDaemonOptions): ZtunnelDaemon {
   const process = new KeptProcess({
     name: 'ztunnel',
     command: {
-      argv: [options.node, join(options.programFolder, 'ztunnel', 'main.ts')],
+      argv: [options.node, programFile('ztunnel/main')],
       env: options.env,
-      folder: options.programFolder,
+      folder: programFolder,
     },
     log,
     restart: 'Always',
