@@ -7,6 +7,8 @@ import { errorCodes, errorCodeText } from './error-code.ts';
 import { HeldBytes } from './held-bytes.ts';
 import type { StreamEnd, StreamEvents, StreamState } from './stream-state.ts';
 
+const maxDiscardedBytes = 4 * 1024 * 1024;
+
 export class SessionStream implements ByteStream, StreamEvents {
   private readonly session: ConnectionSession;
   private readonly stream: StreamState;
@@ -17,6 +19,8 @@ export class SessionStream implements ByteStream, StreamEvents {
   private outcome: { readonly error: Error | undefined } | undefined;
   private close: 'due' | 'delivered' = 'due';
   private delivery: 'idle' | 'scheduled' = 'idle';
+  /** Written after the peer had cancelled. */
+  private discardedBytes = 0;
 
   constructor(session: ConnectionSession, stream: StreamState) {
     this.session = session;
@@ -40,7 +44,8 @@ export class SessionStream implements ByteStream, StreamEvents {
   }
 
   write(chunk: Buffer): boolean {
-    return this.outcome === undefined && this.session.write(this.stream, chunk);
+    if (this.outcome === undefined) return this.session.write(this.stream, chunk);
+    return this.outcome.error === undefined && this.discard(chunk.length);
   }
 
   end(): void {
@@ -79,7 +84,20 @@ export class SessionStream implements ByteStream, StreamEvents {
     this.outcome = { error };
     if (error) this.held.clear();
     else if (this.peerEnd === 'none') this.peerEnd = 'pending';
+    if (!error && this.stream.writer === 'waiting') this.onWritable();
     this.deliver();
+  }
+
+  /**
+   * The peer has cancelled but may have sent bytes before. Whoever takes them must not be kept from it by waiting for a
+   * window that never comes, so what it writes meanwhile is dropped, within bounds.
+   */
+  private discard(bytes: number): boolean {
+    this.discardedBytes += bytes;
+    if (this.discardedBytes <= maxDiscardedBytes) return true;
+    const reason = `the peer cancelled the stream, and ${this.discardedBytes} bytes were written to it since`;
+    this.reset(new MeshError('CONNECTION_RESET', reason));
+    return false;
   }
 
   private pass(sink: ByteSink, chunk: Buffer): void {
