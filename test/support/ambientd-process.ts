@@ -28,6 +28,8 @@ export interface AmbientdFolder {
   readonly path: string;
   run(...words: string[]): Promise<Ended>;
   start(...words: string[]): RunningMesh;
+  /** Inside another program, such as `unshare -Ur`. */
+  runUnder(outer: readonly string[], ...words: string[]): Promise<Ended>;
   /** Run folders of meshes, running or left behind. */
   runFolders(): readonly string[];
   /** Processes of meshes with a run folder here, whoever started them. */
@@ -40,8 +42,9 @@ export interface AmbientdFolder {
 export function openAmbientdFolder(): AmbientdFolder {
   const path = mkdtempSync(join(tmpdir(), 'amb-'));
   const env = { ...process.env, TMPDIR: path, XDG_RUNTIME_DIR: '', NO_COLOR: '1' };
-  const start = (...words: string[]): RunningMesh => {
-    const child = spawn(process.execPath, [command, ...words], {
+  const startUnder = (outer: readonly string[], ...words: string[]): RunningMesh => {
+    const [file = '', ...args] = [...outer, process.execPath, command, ...words];
+    const child = spawn(file, args, {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own, as a shell gives it: Ctrl-C goes to all of it.
@@ -71,6 +74,7 @@ export function openAmbientdFolder(): AmbientdFolder {
       },
     };
   };
+  const start = (...words: string[]) => startUnder([], ...words);
   const runFolders = () => readdirSync(path).filter((name) => name.startsWith('ambientd-'));
   const processes = () =>
     processNumbers().filter((pid) =>
@@ -80,6 +84,7 @@ export function openAmbientdFolder(): AmbientdFolder {
     path,
     start,
     run: (...words) => start(...words).ended,
+    runUnder: (outer, ...words) => startUnder(outer, ...words).ended,
     runFolders,
     processes,
     async isClean() {

@@ -6,6 +6,7 @@ import type { KubernetesObject } from '../../../common/sources/kubernetes-object
 import { validateManifests } from '../../../common/sources/manifests/validate-manifests.ts';
 import type { ResourceProblem } from '../../../common/sources/resource-problem.ts';
 import { type LastGood, readResources } from '../../../common/sources/resources.ts';
+import { readWaypointResources } from '../../../waypoint/resources/waypoint-resources.ts';
 
 export interface CheckedManifests {
   readonly problems: readonly ResourceProblem[];
@@ -21,7 +22,7 @@ export function checkManifests(objects: readonly KubernetesObject[], lastGood: L
   const others = references.filter((problem) => problem.field !== 'status.podIPs');
   const settings = withMeshConfig(defaultMeshSettings, read.resources.meshConfigs[0]);
   return {
-    problems: [...read.problems, ...derived.problems, ...others],
+    problems: [...read.problems, ...derived.problems, ...others, ...readWaypointResources(objects).problems],
     lastGood: read.lastGood,
     trustDomain: settings.trustDomain,
   };

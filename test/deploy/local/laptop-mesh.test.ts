@@ -189,6 +189,22 @@ t.test('without namespaces the same traffic goes through the explicit entries', 
   t.ok(await folder.isClean());
 });
 
+/** A user namespace that permits no further one: what a hardened machine is like. */
+const hardened = ['unshare', '-Ur', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', 'sh'];
+
+t.test(
+  'where namespaces are refused it says so, and carries the traffic all the same',
+  { skip: noCapture },
+  async (t) => {
+    const folder = openAmbientdFolder();
+    t.teardown(folder.remove);
+    const { code, output, errors } = await folder.runUnder(hardened, 'demo', '--once');
+    t.equal(code, 0, errors);
+    t.match(output, /explicit: user namespaces are refused .*to capture, allow them: sysctl/);
+    t.ok(await folder.isClean());
+  },
+);
+
 const quiet =
   'apiVersion: v1\nkind: Pod\nmetadata: { name: one }\nspec: { containers: [{ name: c, image: x, ports: [{ containerPort: 8080 }] }] }\n';
 
