@@ -36,7 +36,7 @@ const mayImport: Record<string, readonly string[]> = {
   common: [],
   ztunnel: ['common/'],
   waypoint: ['common/'],
-  deploy: ['common/', 'ztunnel/capture/'],
+  deploy: ['common/', 'ztunnel/capture/', 'waypoint/resources/'],
 };
 
 const effects =
