@@ -26,6 +26,8 @@ export interface LaunchOptions {
   readonly paths: readonly string[];
   readonly capabilities: Capabilities;
   readonly version: string;
+  /** Ctrl-C and its kin, which also ends a mesh that is only starting. */
+  readonly whenTold: Promise<void>;
   onReport(report: Extract<SupervisorEvent, { readonly kind: 'report' }>): void;
 }
 
@@ -93,7 +95,10 @@ async function startSupervisor(config: SupervisorConfig, gate: Server, options: 
   });
   const launched = new Launched(child, config.runFolder, isolation, config.gateUrl);
   try {
-    await launched.whenReady(options.onReport);
+    const told = options.whenTold.then(() => {
+      throw new MeshError('DRAINED', 'told to end before the mesh was up');
+    });
+    await Promise.race([launched.whenReady(options.onReport), told]);
   } catch (error) {
     await launched.stop();
     throw error;

@@ -35,7 +35,10 @@ let life: 'running' | 'ending' = 'running';
 async function end(): Promise<void> {
   if (life === 'ending') return;
   life = 'ending';
-  setTimeout(() => process.exit(1), longestEndMs);
+  setTimeout(() => {
+    removeRunFolder(config?.runFolder ?? '');
+    process.exit(1);
+  }, longestEndMs);
   await supervisor.close().catch(() => {});
   removeRunFolder(config?.runFolder ?? '');
   process.exit(0);

@@ -6,8 +6,8 @@ import type { PodSpec } from '../materialize/pod-spec.ts';
 import type { PodSandbox } from './pod-sandbox-process.ts';
 
 export interface NodeProxy {
-  /** Resolves when ztunnel serves the pod, or when the pod is removed before. */
-  add(pod: PodSpec, sandbox: PodSandbox): Promise<void>;
+  /** Resolves when ztunnel serves the pod, or when the pod ends before: there may be no ztunnel any more then. */
+  add(pod: PodSpec, sandbox: PodSandbox, ending: AbortSignal): Promise<void>;
   /** Resolves when ztunnel has let go of it; a pod that is not there is no error. */
   remove(pod: PodSpec): Promise<void>;
   close(): Promise<void>;
@@ -27,15 +27,20 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
   const server = createZdsServer({ path: options.socketPath, log: options.log });
   await server.start();
   const wanted = new Set<string>();
+  const offerUntilTaken = async (pod: PodSpec, sandbox: PodSandbox) => {
+    while (wanted.has(pod.uid)) {
+      const refusal = await offer(server, pod, sandbox);
+      if (refusal === undefined || !wanted.has(pod.uid)) return;
+      options.report('warn', `pod ${pod.key} waits: ${refusal}`);
+      await new Promise((resolve) => setTimeout(resolve, retryMs));
+    }
+  };
   return {
-    async add(pod, sandbox) {
+    async add(pod, sandbox, ending) {
+      if (ending.aborted) return;
       wanted.add(pod.uid);
-      while (wanted.has(pod.uid)) {
-        const refusal = await offer(server, pod, sandbox);
-        if (refusal === undefined || !wanted.has(pod.uid)) return;
-        options.report('warn', `pod ${pod.key} waits: ${refusal}`);
-        await new Promise((resolve) => setTimeout(resolve, retryMs));
-      }
+      const ended = new Promise<void>((resolve) => ending.addEventListener('abort', () => resolve(), { once: true }));
+      await Promise.race([offerUntilTaken(pod, sandbox), ended]);
     },
     async remove(pod) {
       if (!wanted.delete(pod.uid)) return;

@@ -12,11 +12,11 @@ import type { PodSandbox } from './pod-sandbox-process.ts';
 
 export interface PodSurroundings {
   openSandbox(pod: PodSpec): Promise<PodSandbox>;
-  /** Resolves when the node proxy serves the pod. */
-  enrol(pod: PodSpec, sandbox: PodSandbox): Promise<void>;
+  /** Resolves when the node proxy serves the pod, or when the pod ends before. */
+  enrol(pod: PodSpec, sandbox: PodSandbox, ending: AbortSignal): Promise<void>;
   /** The pod lives on, in plain. */
   leave(pod: PodSpec, sandbox: PodSandbox): Promise<void>;
-  /** The pod ends: an enrolment that still waits ends too. */
+  /** The pod ends. */
   forget(pod: PodSpec): Promise<void>;
   commandFor(pod: PodSpec, container: ContainerSpec): ContainerCommand;
   logFor(pod: PodSpec): LogFile;
@@ -40,6 +40,7 @@ export class PodProcess {
   #spec: PodSpec;
   #state: PodState = 'starting';
   #life: 'running' | 'stopped' = 'running';
+  readonly #ending = new AbortController();
   #sandbox: PodSandbox | undefined;
   #containers: readonly Container[] = [];
   #readinessTimer: NodeJS.Timeout | undefined;
@@ -76,13 +77,14 @@ export class PodProcess {
     if (before === spec.enrollment.kind) return;
     void this.#next(async () => {
       if (this.#sandbox === undefined || this.#life === 'stopped') return;
-      if (spec.enrollment.kind === 'enrolled') await this.#around.enrol(spec, this.#sandbox);
+      if (spec.enrollment.kind === 'enrolled') await this.#around.enrol(spec, this.#sandbox, this.#ending.signal);
       else await this.#around.leave(spec, this.#sandbox);
     });
   }
 
   async stop(graceMs: number): Promise<void> {
     this.#life = 'stopped';
+    this.#ending.abort();
     clearInterval(this.#readinessTimer);
     const stopContainers = () => Promise.all(this.#containers.map(({ process }) => process.stop(graceMs)));
     await stopContainers();
@@ -111,7 +113,7 @@ export class PodProcess {
     if (this.#life === 'stopped') return;
     const sandbox = await this.#around.openSandbox(this.#spec);
     this.#sandbox = sandbox;
-    if (this.#spec.enrollment.kind === 'enrolled') await this.#around.enrol(this.#spec, sandbox);
+    if (this.#spec.enrollment.kind === 'enrolled') await this.#around.enrol(this.#spec, sandbox, this.#ending.signal);
     if (this.#life === 'running') this.#startContainers(sandbox);
   }
 

@@ -42,9 +42,9 @@ export function podSurroundings(parts: MeshParts): PodSurroundings {
       links += 1;
       return openPodSandbox(pod, `pod${links}`, settings.nodeIp, { hosts: hosts.pathFor(pod.namespace), resolvConf });
     },
-    async enrol(pod, sandbox) {
+    async enrol(pod, sandbox, ending) {
       if (captured) await redirectPod(sandbox);
-      await nodeProxy.add(pod, sandbox);
+      await nodeProxy.add(pod, sandbox, ending);
     },
     async leave(pod, sandbox) {
       await nodeProxy.remove(pod);

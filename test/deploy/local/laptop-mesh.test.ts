@@ -249,6 +249,18 @@ t.test('the launcher itself killed: nothing is left either', { skip: noCapture }
   t.match(await mesh.ended, { code: 137 });
 });
 
+t.test('killed while it starts: nothing is left either', { skip: noCapture }, async (t) => {
+  for (const afterMs of [200, 400, 600, 800]) {
+    const folder = openAmbientdFolder();
+    t.teardown(folder.remove);
+    const mesh = folder.start('up', example);
+    await pause(afterMs);
+    mesh.process.kill('SIGKILL');
+    await mesh.ended;
+    t.ok(await folder.isClean(), `after ${afterMs} ms`);
+  }
+});
+
 t.test('what cannot be is one line and exit code 64', async (t) => {
   const folder = openAmbientdFolder();
   t.teardown(folder.remove);
