@@ -125,15 +125,16 @@ function createSource(
 ): Runnable {
   const { trustDomain, clusterId, clusterDomain: domainSuffix, rootNamespace } = config;
   const problems = createProblemLog(logging.logger('waypoint'));
+  let read = noResources;
   return createManifestsSource({
     paths: [config.manifestsPath],
     writer,
     config: { trustDomain, clusterId, domainSuffix, rootNamespace },
     log: logging.logger('manifests'),
     onObjects(objects) {
-      const resources = readWaypointResources(objects);
-      problems.report(resources.problems);
-      use(resources);
+      read = readWaypointResources(objects, read.lastGood);
+      problems.report(read.problems);
+      use(read);
     },
   });
 }

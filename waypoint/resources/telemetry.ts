@@ -131,8 +131,8 @@ function parseTag(tag: Field, report: (problem: MalformedField) => void): TagCha
   }
   const expression = compileExpression(value.text());
   if (expression.kind === 'invalid') {
-    const remedy = 'mend the CEL expression; until then a standard tag is left out, and a new one is not added';
-    report(new MalformedField(value.path, `does not compile: ${expression.text}: ${expression.reason}`, remedy));
+    const message = `does not compile: ${expression.text}: ${expression.reason}`;
+    report(new MalformedField(value.path, message, 'mend the CEL expression'));
   }
   return { kind: 'upsert', expression };
 }

@@ -133,8 +133,11 @@ function parseMatch(match: Field): GeneratorMatch {
   if (text === '') return { condition: undefined, value };
   const expression = compileExpression(text);
   if (expression.kind === 'invalid') {
-    const remedy = 'mend the CEL expression; until then none of the attributes of this plugin is set';
-    throw new MalformedField(condition.path, `does not compile: ${text}: ${expression.reason}`, remedy);
+    throw new MalformedField(
+      condition.path,
+      `does not compile: ${text}: ${expression.reason}`,
+      'mend the CEL expression',
+    );
   }
   return { condition: expression, value };
 }

@@ -1,7 +1,8 @@
-// The resources that shape a waypoint's telemetry, out of everything there is. In: Kubernetes objects. Out: the parsed ones, and
-// their problems; an object that cannot be used does not touch the others.
-import { apiGroup, type KubernetesObject } from '../../common/sources/kubernetes-object.ts';
+// The resources that shape a waypoint's telemetry, out of everything there is. In: Kubernetes objects, and what was read before. Out: the
+// parsed ones, and their problems; an object that cannot be used does not touch the others, and its last good version goes on.
+import { apiGroup, type KubernetesObject, objectKey } from '../../common/sources/kubernetes-object.ts';
 import type { ResourceProblem } from '../../common/sources/resource-problem.ts';
+import type { LastGood } from '../../common/sources/resources.ts';
 import { parseTelemetry, type TelemetryResource } from './telemetry.ts';
 import { parseWasmPlugin, type WasmPlugin } from './wasm-plugin.ts';
 
@@ -9,24 +10,56 @@ export interface WaypointResources {
   readonly telemetries: readonly TelemetryResource[];
   readonly plugins: readonly WasmPlugin[];
   readonly problems: readonly ResourceProblem[];
+  /** To be given to the next call. */
+  readonly lastGood: LastGood;
 }
 
-export const noResources: WaypointResources = { telemetries: [], plugins: [], problems: [] };
+export const noResources: WaypointResources = { telemetries: [], plugins: [], problems: [], lastGood: new Map() };
 
-export function readWaypointResources(objects: readonly KubernetesObject[]): WaypointResources {
-  const telemetries: TelemetryResource[] = [];
-  const plugins: WasmPlugin[] = [];
+interface Parsed {
+  readonly telemetry?: TelemetryResource | undefined;
+  readonly plugin?: WasmPlugin | undefined;
+  readonly problems: readonly ResourceProblem[];
+}
+
+/** Parsers by `<API group>/<kind>`, and what comes of an object with an error in it that was never any better. */
+const kinds: ReadonlyMap<string, { parse(object: KubernetesObject): Parsed; readonly consequence: string }> = new Map([
+  [
+    'telemetry.istio.io/Telemetry',
+    { parse: parseTelemetry, consequence: 'what is malformed in it is left out until then' },
+  ],
+  [
+    'extensions.istio.io/WasmPlugin',
+    { parse: parseWasmPlugin, consequence: 'none of its attributes is set until then' },
+  ],
+]);
+
+export function readWaypointResources(
+  objects: readonly KubernetesObject[],
+  previous: LastGood = noResources.lastGood,
+): WaypointResources {
+  const used: Parsed[] = [];
   const problems: ResourceProblem[] = [];
+  const lastGood = new Map<string, KubernetesObject>();
   for (const object of objects) {
-    if (object.kind === 'Telemetry' && apiGroup(object) === 'telemetry.istio.io') {
-      const parsed = parseTelemetry(object);
-      if (parsed.telemetry !== undefined) telemetries.push(parsed.telemetry);
-      problems.push(...parsed.problems);
-    } else if (object.kind === 'WasmPlugin' && apiGroup(object) === 'extensions.istio.io') {
-      const parsed = parseWasmPlugin(object);
-      if (parsed.plugin !== undefined) plugins.push(parsed.plugin);
-      problems.push(...parsed.problems);
-    }
+    const kind = kinds.get(`${apiGroup(object)}/${object.kind}`);
+    if (kind === undefined) continue;
+    const parsed = kind.parse(object);
+    const key = objectKey(object);
+    const good = parsed.problems.some(({ severity }) => severity === 'error') ? previous.get(key) : object;
+    if (good !== undefined) lastGood.set(key, good);
+    used.push(good === undefined || good === object ? parsed : kind.parse(good));
+    const consequence = good === undefined ? kind.consequence : 'its last good version keeps serving until then';
+    problems.push(...parsed.problems.map((problem) => withConsequence(problem, consequence)));
   }
-  return { telemetries, plugins, problems };
+  return {
+    telemetries: used.flatMap(({ telemetry }) => telemetry ?? []),
+    plugins: used.flatMap(({ plugin }) => plugin ?? []),
+    problems,
+    lastGood,
+  };
+}
+
+function withConsequence(problem: ResourceProblem, consequence: string): ResourceProblem {
+  return problem.severity === 'error' ? { ...problem, remedy: `${problem.remedy} (${consequence})` } : problem;
 }

@@ -21,9 +21,10 @@ export function checkManifests(objects: readonly KubernetesObject[], lastGood: L
   // Addresses are given out here, and materialize says what became of two pods that want the same one.
   const others = references.filter((problem) => problem.field !== 'status.podIPs');
   const settings = withMeshConfig(defaultMeshSettings, read.resources.meshConfigs[0]);
+  const forWaypoints = readWaypointResources(objects, lastGood);
   return {
-    problems: [...read.problems, ...derived.problems, ...others, ...readWaypointResources(objects).problems],
-    lastGood: read.lastGood,
+    problems: [...read.problems, ...derived.problems, ...others, ...forWaypoints.problems],
+    lastGood: new Map([...read.lastGood, ...forWaypoints.lastGood]),
     trustDomain: settings.trustDomain,
   };
 }

@@ -149,7 +149,7 @@ t.test('what is malformed is named, and the rest is used', async (t) => {
   const cases: [string, RegExp][] = [
     [
       override(`{ ${count}, tagOverrides: { a: { value: "x ==" } } }`),
-      /tagOverrides.a.value does not compile: x ==: .*until then a standard tag is left out/,
+      /tagOverrides.a.value does not compile: x ==: .*; mend the CEL expression/,
     ],
     [override(`{ ${count}, tagOverrides: { a: {} } }`), /tagOverrides.a.value is missing; give the tag a value/],
     [
