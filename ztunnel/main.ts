@@ -71,4 +71,9 @@ function version(): string {
   return typeof text === 'string' ? text : 'unknown';
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2), process.env));
+if (import.meta.main) {
+  // Not `process.exit`: its last flush of the log waits for ever where nobody reads the log any more.
+  process.exitCode = await main(process.argv.slice(2), process.env);
+  // Fires only if something is still open.
+  setTimeout(() => process.exit(), 1_000).unref();
+}

@@ -9,7 +9,7 @@ import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { parseZtunnelConfig } from '../../ztunnel/config.ts';
 import { createConnectionJournal } from '../../ztunnel/connections/connection-journal.ts';
 import { createPodProxies, type PodProxies } from '../../ztunnel/inpod/pod-proxies.ts';
-import { createPodProxy } from '../../ztunnel/inpod/pod-proxy.ts';
+import { createPodProxy, type NodeServices } from '../../ztunnel/inpod/pod-proxy.ts';
 import { createPodSource } from '../../ztunnel/inpod/pod-source.ts';
 import { createOpenSockets, createProxyCounters } from '../../ztunnel/inpod/proxy-metrics.ts';
 import { collectLog } from './collected-log.ts';
@@ -21,6 +21,7 @@ export type Samples = readonly (readonly [labels: Readonly<Record<string, string
 export interface ExplicitMesh {
   readonly mesh: MeshIndex;
   readonly proxies: PodProxies;
+  readonly services: NodeServices;
   /** Access log lines so far. */
   readonly accessLog: readonly Record<string, unknown>[];
   /** Waits until the access log has this many lines. */
@@ -53,6 +54,7 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   return {
     mesh,
     proxies,
+    services,
     get accessLog() {
       return lines();
     },

@@ -5,6 +5,7 @@ import { MeshError } from '../../common/errors.ts';
 import type { TunnelDialer } from '../../common/hbone/hbone.ts';
 import { createTunnelPool } from '../../common/hbone/tunnel-pool.ts';
 import type { CertificateSource } from '../../common/identity/certificate.ts';
+import { identityOf } from '../../common/identity/identity.ts';
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logger } from '../../common/log.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
@@ -13,7 +14,7 @@ import type { ZtunnelConfig } from '../config.ts';
 import { closeRevokedConnections } from '../connections/close-revoked.ts';
 import type { ConnectionJournal } from '../connections/connection-journal.ts';
 import { type ConnectionTracker, createConnectionTracker } from '../connections/connection-tracker.ts';
-import { createLocalWorkload } from '../connections/local-workload.ts';
+import { createLocalWorkload, type LocalWorkload } from '../connections/local-workload.ts';
 import type { PodContext } from '../connections/pod-context.ts';
 import { illegalPorts } from '../illegal-ports.ts';
 import { type InboundListener, listenInbound } from '../inbound/inbound-listener.ts';
@@ -50,6 +51,7 @@ class ServedPod implements PodProxy {
   readonly connections: ConnectionTracker = createConnectionTracker();
   readonly #services: NodeServices;
   readonly #pod: Pod;
+  readonly #workload: LocalWorkload;
   readonly #tunnels: TunnelDialer;
   readonly #serving: PromiseWithResolvers<void> = Promise.withResolvers();
   #listeners: readonly Pick<Listener, 'close'>[] = [];
@@ -59,11 +61,13 @@ class ServedPod implements PodProxy {
   constructor(services: NodeServices, pod: Pod) {
     this.#services = services;
     this.#pod = pod;
+    const { mesh, config } = services;
+    this.#workload = createLocalWorkload({ mesh, name: pod.name, nodeName: config.nodeName });
     this.#tunnels = createTunnelPool({
       sockets: pod.sockets,
       certificates: services.certificates,
       log: services.log,
-      settings: { idleTimeoutMs: services.config.idleTunnelMs },
+      settings: { idleTimeoutMs: config.idleTunnelMs },
     });
   }
 
@@ -77,6 +81,7 @@ class ServedPod implements PodProxy {
     }
     this.#unsubscribe = closeRevokedConnections(this.#services.mesh, this.connections);
     this.#serving.resolve();
+    void this.#prefetchCertificate();
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -97,6 +102,16 @@ class ServedPod implements PodProxy {
     this.connections.abortAll(new MeshError('DRAINED', reason));
     this.#inbound?.close();
     this.#tunnels.close();
+  }
+
+  /** So that the first connection does not wait for the CA. A failure is told to the connection that needs it. */
+  async #prefetchCertificate(): Promise<void> {
+    try {
+      const workload = await this.#workload.get();
+      if (workload.tunnelProtocol === 'hbone') await this.#services.certificates.get(identityOf(workload));
+    } catch (error) {
+      this.#services.log.debug({ uid: this.#pod.uid, error }, 'certificate was not fetched ahead');
+    }
   }
 
   async #stopAccepting(): Promise<void> {
@@ -139,12 +154,12 @@ class ServedPod implements PodProxy {
 
   #outboundContext(): OutboundContext {
     const { config, mesh, journal, openSockets, lookUpName } = this.#services;
-    const { sockets, name } = this.#pod;
+    const { sockets } = this.#pod;
     const socks5 = config.explicitEntry === 'on' ? podPorts.socks5 : undefined;
     return {
       mesh,
       network: config.network,
-      workload: createLocalWorkload({ mesh, name, nodeName: config.nodeName }),
+      workload: this.#workload,
       sockets,
       illegalPorts: illegalPorts({ ...podPorts, socks5 }),
       tracker: this.connections,
