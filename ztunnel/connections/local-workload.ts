@@ -37,7 +37,8 @@ function waitFor(mesh: MeshView, find: () => Workload | undefined, waitMs: numbe
       unsubscribe();
       resolve(workload);
     };
-    const timer = setTimeout(() => settle(undefined), waitMs);
+    // Whoever waits holds a socket; that alone keeps the process.
+    const timer = setTimeout(() => settle(undefined), waitMs).unref();
     const unsubscribe = mesh.onChange(() => {
       const workload = find();
       if (workload !== undefined) settle(workload);

@@ -23,6 +23,9 @@ t.test('is waited for until the mesh tells of it', async (t) => {
 });
 
 t.test('is unknown on another node, when the time is up', async (t) => {
+  // Stands for the connection that waits.
+  const alive = setInterval(() => {}, 1_000);
+  t.teardown(() => clearInterval(alive));
   const mesh = meshOf({ workloads: [server] });
   const local = createLocalWorkload({ mesh, name, nodeName: 'there', waitMs: 1 });
   await t.rejects(local.get(), {
