@@ -1,5 +1,6 @@
 // The /etc/hosts that stands in for cluster DNS, one text per Kubernetes namespace: services by every form of their
-// name (short only inside their own namespace), headless ones by their pods, pods by their own names.
+// name (short only inside their own namespace), headless ones by their pods, pods by their own names where no service
+// has that name: in a cluster only services are found by a short name, so a service wins.
 import type { ServiceTarget } from '../materialize/service-endpoints.ts';
 
 export interface NamedPod {
@@ -15,7 +16,10 @@ export function hostsFileOf(
   clusterDomain: string,
 ): string {
   const lines = ['127.0.0.1 localhost', '::1 localhost ip6-localhost ip6-loopback'];
-  for (const pod of pods) if (pod.namespace === namespace) lines.push(`${pod.ip} ${pod.name}`);
+  const taken = new Set(services.filter((service) => service.namespace === namespace).map(({ name }) => name));
+  for (const pod of pods) {
+    if (pod.namespace === namespace && !taken.has(pod.name)) lines.push(`${pod.ip} ${pod.name}`);
+  }
   for (const service of services) {
     const names = namesOf(service, namespace, clusterDomain);
     if (service.clusterIp !== undefined) lines.push(`${service.clusterIp} ${names.join(' ')}`);

@@ -25,3 +25,10 @@ t.test('elsewhere only the names that say the namespace', async (t) => {
     /^10\.96\.0\.1 web\.shop\.svc\.cluster\.local web\.shop\.svc web\.shop$/m,
   );
 });
+
+t.test('a short name means the service where a pod has the same name', async (t) => {
+  const both = [...pods, { namespace: 'shop', name: 'web', ip: '10.244.0.8' }];
+  const text = hostsFileOf('shop', services, both, 'cluster.local');
+  t.notMatch(text, /10\.244\.0\.8/);
+  t.match(text, /^10\.96\.0\.1 .* web$/m);
+});
