@@ -1,0 +1,208 @@
+// The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
+// one interleaved run. usage: node test/bench/tunnel.ts [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
+// [--base FOLDER (another checkout of ours)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { TokenHolder } from '../../common/ca/authorize-request.ts';
+import { authorizeRequest } from '../../common/ca/authorize-request.ts';
+import { createCaServer } from '../../common/ca/ca-server.ts';
+import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
+import { createLogger } from '../../common/logger.ts';
+import { table } from '../../deploy/local/mesh-status.ts';
+import { unpackZtunnel } from '../interop/istio-program-process.ts';
+import { istioResources, kubernetesObjects, type MeshPod, mesh, trustDomain } from '../interop/two-pod-mesh.ts';
+import { ip } from '../support/pod-network.ts';
+import { cpuSeconds, median, pssMegabytes } from './process-figures.ts';
+import { compileLoadGenerator, type PairKind, type ProxyPair, startPair } from './proxy-pair.ts';
+import { readFigures, works } from './tunnel-works.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '1.5' },
+    works: { type: 'string', default: Object.keys(works).join(',') },
+    configs: { type: 'string', default: 'direct,istio,ours' },
+    base: { type: 'string' },
+    'node-options': { type: 'string', default: '' },
+    json: { type: 'string' },
+    keep: { type: 'string' },
+  },
+});
+
+interface Sample {
+  readonly config: string;
+  readonly work: string;
+  readonly round: number;
+  readonly value: number;
+  readonly p99Us: number | undefined;
+  /** Of both daemons, in µs for each unit of the work. */
+  readonly cpuUs: number;
+}
+
+const marker = 'AMBIENTD_BENCH_NAMESPACE';
+const caPort = 15_912;
+const shared = process.env['AMBIENTD_SHARED'] ?? join(import.meta.dirname, '../../../shared');
+
+/** In namespaces of its own, where the benchmark may make others and nothing outside is touched. */
+function enterNamespaces(): number {
+  const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
+  const own = [process.execPath, ...process.execArgv, import.meta.filename, ...process.argv.slice(2)];
+  const command = [...asRoot, '--net', '--mount', '--kill-child', '--', ...own];
+  return spawnSync('unshare', command, { stdio: 'inherit', env: { ...process.env, [marker]: '1' } }).status ?? 1;
+}
+
+async function startCa(folder: string) {
+  const authority = await createCertificateAuthority({ trustDomain });
+  const tokenOf = (pod: MeshPod): string => `token-of-${pod.name}`;
+  const tokens = new Map<string, TokenHolder>(
+    [mesh.theirs, mesh.ours].map((pod) => [tokenOf(pod), { kind: 'workload', identity: pod.identity }]),
+  );
+  const server = createCaServer({
+    authority,
+    authorize: (ask) => authorizeRequest(tokens, ask),
+    tls: await authority.issueServerCertificate(['127.0.0.1']),
+    listen: { ip: ip('127.0.0.1'), port: 0 },
+    log: createLogger({ format: 'plain', level: 'error', scope: 'ca' }),
+  });
+  await server.start();
+  const rootFile = join(folder, 'root.pem');
+  writeFileSync(rootFile, authority.rootsPem);
+  const environmentFor = (pod: MeshPod) => ({
+    CA_ADDRESS: `https://127.0.0.1:${caPort}`,
+    CA_ROOT_CA: rootFile,
+    AUTH_TOKEN: tokenOf(pod),
+  });
+  return { server, environmentFor };
+}
+
+function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: MeshPod) => Record<string, string>) {
+  const resources = join(folder, 'istio-resources.yaml');
+  writeFileSync(resources, istioResources(mesh));
+  const objects = join(folder, 'objects.yaml');
+  writeFileSync(objects, kubernetesObjects(mesh));
+  const common = (pod: MeshPod) => ({
+    PROXY_MODE: 'dedicated',
+    PROXY_WORKLOAD_INFO: `${pod.namespace}/${pod.name}/${pod.serviceAccount}`,
+    NODE_NAME: pod.node,
+    PACKET_MARK: '1337',
+    RUST_LOG: 'info',
+    ...certificateOf(pod),
+  });
+  const istio: PairKind = {
+    kind: 'proxied',
+    program: (pod) => ({
+      command: [istioProgram],
+      env: { ...common(pod), XDS_ADDRESS: '', LOCAL_XDS_PATH: resources, ISTIO_META_DNS_CAPTURE: 'false' },
+    }),
+  };
+  const ours = (checkout: string): PairKind => ({
+    kind: 'proxied',
+    program: (pod) => ({
+      command: [process.execPath, join(checkout, 'ztunnel/main.ts')],
+      env: { ...common(pod), AMBIENTD_MANIFESTS: objects, NODE_OPTIONS: options['node-options'] },
+    }),
+  });
+  const kinds: Record<string, PairKind> = { direct: { kind: 'direct' }, istio };
+  kinds['ours'] = ours(join(import.meta.dirname, '../..'));
+  if (options.base !== undefined) kinds['base'] = ours(options.base);
+  return kinds;
+}
+
+async function measure(pair: ProxyPair, config: string, name: string, round: number): Promise<Sample> {
+  const work = works[name];
+  if (work === undefined) throw new Error(`unknown work ${name}: one of ${Object.keys(works).join(', ')}`);
+  const before = cpuSeconds(pair.pids);
+  const { value, p99Us, units } = readFigures(work, await pair.load(work.args(Number(options.seconds))));
+  return { config, work: name, round, value, p99Us, cpuUs: ((cpuSeconds(pair.pids) - before) * 1e6) / units };
+}
+
+function summarize(samples: readonly Sample[], configs: readonly string[]): readonly string[] {
+  const header = configs.flatMap((config) => [config, ...(config === 'istio' || config === 'direct' ? [] : ['×'])]);
+  const number = (value: number): string => (Number.isNaN(value) ? '-' : Number(value.toPrecision(3)).toString());
+  const rowsOf = (what: string, of: (sample: Sample) => number | undefined) =>
+    options.works.split(',').map((name) => {
+      const cells = configs.flatMap((config) => {
+        const own = samples.filter((sample) => sample.work === name && sample.config === config);
+        const values = own.map((sample) => of(sample) ?? Number.NaN);
+        const cell = number(median(values));
+        if (config === 'istio' || config === 'direct') return [cell];
+        const ratios = own.map((sample) => {
+          const peer = samples.find((s) => s.work === name && s.config === 'istio' && s.round === sample.round);
+          return (of(sample) ?? Number.NaN) / ((peer && of(peer)) ?? Number.NaN);
+        });
+        return [cell, number(median(ratios))];
+      });
+      const unit = what === 'CPU' ? `µs/${works[name]?.per}` : what === 'p99' ? 'µs' : (works[name]?.unit ?? '');
+      return [name, what, unit, ...cells];
+    });
+  return table(
+    ['work', '', 'unit', ...header],
+    [
+      ...rowsOf('median', (sample) => sample.value),
+      ...rowsOf('p99', (sample) => sample.p99Us),
+      ...rowsOf('CPU', (sample) => sample.cpuUs),
+    ],
+  );
+}
+
+async function run(folder: string): Promise<void> {
+  spawnSync('ip', ['link', 'set', 'lo', 'up']);
+  const loadGenerator = compileLoadGenerator(join(shared, 'lab/bench/lg.c'), join(folder, 'lg'));
+  const istio = unpackZtunnel();
+  const ca = await startCa(folder);
+  const around = { loadGenerator, folder, ca: ca.server.address, caPort };
+  const kinds = kindsOf(folder, istio.program, ca.environmentFor);
+  const pairs = new Map<string, ProxyPair>();
+  try {
+    for (const config of options.configs.split(',')) {
+      const kind = kinds[config];
+      if (kind === undefined) throw new Error(`unknown configuration ${config}: one of ${Object.keys(kinds)}`);
+      pairs.set(config, await startPair(config, kind, around));
+    }
+    const memory = (): string[] =>
+      [...pairs].flatMap(([config, { pids }]) =>
+        pids.length === 0 ? [] : [`${config} ${pids.map((pid) => pssMegabytes(pid).toFixed(1)).join(' + ')}`],
+      );
+    const idle = memory();
+    const samples: Sample[] = [];
+    const configs = [...pairs.keys()];
+    for (let round = 0; round < Number(options.rounds); round += 1) {
+      for (const work of options.works.split(',')) {
+        // Who goes first alternates, so that a drift of the machine's speed favours nobody.
+        for (const config of round % 2 === 0 ? configs : configs.toReversed()) {
+          const pair = pairs.get(config);
+          if (pair !== undefined) samples.push(await measure(pair, config, work, round));
+        }
+      }
+    }
+    const lines = [
+      `${options.rounds} interleaved rounds, ${cpus().length} cores shared by load, application and proxies; medians; × = median of the rounds' ratios to istio; CPU of both daemons`,
+      '',
+      ...summarize(samples, configs),
+      '',
+      `memory (PSS, MB, client + server side): idle ${idle.join(', ')}; after the load ${memory().join(', ')}`,
+    ];
+    process.stdout.write(`${lines.join('\n')}\n`);
+    if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(samples));
+  } finally {
+    for (const pair of pairs.values()) await pair.stop();
+    await ca.server.close();
+    istio.remove();
+  }
+}
+
+if (process.env[marker] === undefined) {
+  process.exitCode = enterNamespaces();
+} else {
+  const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'ambientd-bench-'));
+  if (!existsSync(folder)) mkdirSync(folder);
+  try {
+    await run(folder);
+  } finally {
+    if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+  process.exit();
+}
