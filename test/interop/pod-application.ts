@@ -69,7 +69,7 @@ export function serviceAddress(pod: MeshPod, targetPort: number): SocketAddress 
   return { ip: ip(pod.vip), port: targetPort - 8000 };
 }
 
-/** Captured as any program of the pod is: it succeeds at once, for it is the pod's own proxy that accepts. */
+/** Captured, as all programs of the pod are: it succeeds at once, for it is the pod's own proxy that accepts. */
 export async function connectFrom(t: Test, side: PodSide, to: SocketAddress): Promise<Socket> {
   const socket = await side.asApplication.connectSocket({ to, timeoutMs: 5_000 });
   t.teardown(() => socket.destroy());

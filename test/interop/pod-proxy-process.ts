@@ -19,7 +19,8 @@ export interface PodProxy {
   metrics(): Promise<readonly Sample[]>;
   /** Of its config_dump: those it has and could present. */
   certificates(): Promise<readonly DumpedCertificate[]>;
-  stop(): Promise<void>;
+  /** @returns its exit code; undefined where it had to be killed */
+  stop(): Promise<number | undefined>;
 }
 
 export interface DumpedCertificate {
@@ -55,7 +56,7 @@ export async function startPodProxy(t: Test, { side, command, env, cwd }: PodPro
     certificates: async () => readCertificates((await get(side, ports.admin, '/config_dump')).body),
     stop: () => stop(child, closed),
   };
-  t.teardown(() => proxy.stop());
+  t.teardown(async () => void (await proxy.stop()));
   await ready(proxy, child);
   return proxy;
 }
@@ -99,8 +100,10 @@ async function get(side: PodSide, port: number, path: string): Promise<{ status:
   }
 }
 
-async function stop(child: ChildProcess, closed: Promise<unknown>): Promise<void> {
-  const kill = setTimeout(5_000, 'late', { ref: false }).then(() => child.kill('SIGKILL'));
+async function stop(child: ChildProcess, closed: Promise<unknown>): Promise<number | undefined> {
   if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-  await Promise.race([closed, kill.then(() => closed)]);
+  // Its own deadline for connections that live on is 5 s.
+  const late = setTimeout(8_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'));
+  await Promise.race([closed, late.then(() => closed)]);
+  return child.exitCode ?? undefined;
 }
