@@ -12,6 +12,7 @@ export type Command =
     }
   | { readonly kind: 'status'; readonly mesh: string | undefined; readonly format: 'text' | 'json' }
   | { readonly kind: 'down'; readonly mesh: string | undefined }
+  | { readonly kind: 'derive'; readonly paths: readonly string[]; readonly format: 'text' | 'json' }
   | { readonly kind: 'daemon'; readonly daemon: 'ztunnel' | 'waypoint'; readonly argv: readonly string[] }
   | { readonly kind: 'version'; readonly format: 'text' | 'json' }
   | { readonly kind: 'help'; readonly topic: string | undefined }
@@ -31,7 +32,17 @@ export interface PodReference {
   readonly name: string;
 }
 
-export const commandNames = ['up', 'demo', 'exec', 'status', 'down', 'ztunnel', 'waypoint', 'version'] as const;
+export const commandNames = [
+  'up',
+  'demo',
+  'exec',
+  'status',
+  'down',
+  'derive',
+  'ztunnel',
+  'waypoint',
+  'version',
+] as const;
 
 interface Scanned {
   readonly values: ReadonlyMap<string, readonly string[]>;
@@ -71,6 +82,8 @@ function parseOwnCommand(name: string, words: readonly string[]): Command {
       return noArguments(name, scanned, { kind: 'status', mesh: last(scanned, '--name'), format: formatOf(scanned) });
     case 'down':
       return noArguments(name, scanned, { kind: 'down', mesh: last(scanned, '--name') });
+    case 'derive':
+      return parseDerive(scanned);
     default:
       return noArguments(name, scanned, { kind: 'version', format: formatOf(scanned) });
   }
@@ -82,6 +95,7 @@ const optionsOf: Record<string, { readonly values: readonly string[]; readonly f
   exec: { values: ['--name'], flags: [] },
   status: { values: ['--name'], flags: ['--json'] },
   down: { values: ['--name'], flags: [] },
+  derive: { values: [], flags: ['--json'] },
   version: { values: [], flags: ['--json'] },
 };
 
@@ -92,6 +106,15 @@ function parseUp(scanned: Scanned): Command {
   const mesh = parseMeshOptions(scanned, 'mesh');
   if (typeof mesh === 'string') return problem(`up: ${mesh}`);
   return { kind: 'up', mesh, paths: scanned.positionals };
+}
+
+function parseDerive(scanned: Scanned): Command {
+  if (scanned.positionals.length > 0) {
+    return { kind: 'derive', paths: scanned.positionals, format: formatOf(scanned) };
+  }
+  return problem(
+    'derive: nothing to derive from: name a file or folder of Kubernetes objects (see ambientd derive --help)',
+  );
 }
 
 function parseDemo(scanned: Scanned): Command {

@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../common/errors.ts';
 import { type Command, parseCommandLine } from './command-line.ts';
+import { runDerive } from './derive-process.ts';
 import { runInPod } from './exec-process.ts';
 import { fetchStatus } from './gate-client.ts';
 import { runDemo, runUp } from './mesh-run-process.ts';
@@ -37,6 +38,8 @@ async function run(command: Command): Promise<number> {
       if (choice.kind === 'none') throw new MeshError('CONFIG_INVALID', choice.message);
       return runInPod(record, choice.pod, command.argv);
     }
+    case 'derive':
+      return runDerive(command.paths, command.format);
     case 'daemon':
       return runDaemon(command.daemon, command.argv);
     case 'up':

@@ -9,6 +9,7 @@ Usage: ambientd COMMAND [options]
   exec NAMESPACE/POD -- CMD…   run a command as that pod
   status [--json]              pods with addresses and identities, waypoints, URLs of metrics
   down                         end the mesh
+  derive FILE|DIR… [--json]    print what the mesh makes of Kubernetes objects: workloads, services, policies
   ztunnel, waypoint            the two daemons, as a cluster runs them (configured by the environment)
   version [--json]
 
@@ -62,6 +63,14 @@ ${nameOption}`,
 Ends the mesh: its processes, network namespaces and files. Done when it returns.
 
 ${nameOption}`,
+  derive: `Usage: ambientd derive FILE|DIR… [--json]
+
+Prints the workloads, services and policies that the mesh makes of Kubernetes objects (manifests, or what
+\`kubectl get -A -o yaml\` gives), as istiod would send them: WDS resources as JSON. Problems go to standard error,
+one line each; exit code 1 where an object could not be read.
+
+  --json             in one line
+`,
   ztunnel: `Usage: ambientd ztunnel
 
 Runs the node proxy. All configuration comes from the environment, as for Istio's ztunnel.

@@ -30,6 +30,11 @@ t.test('the other commands', async (t) => {
   t.same(parseCommandLine(['status', '--json', '--name', 'a']), { kind: 'status', mesh: 'a', format: 'json' });
   t.same(parseCommandLine(['down']), { kind: 'down', mesh: undefined });
   t.same(parseCommandLine(['demo', '--once']), { kind: 'demo', mesh: { ...mesh, name: 'demo' }, length: 'once' });
+  t.same(parseCommandLine(['derive', 'a.yaml', 'dir', '--json']), {
+    kind: 'derive',
+    paths: ['a.yaml', 'dir'],
+    format: 'json',
+  });
   t.same(parseCommandLine(['ztunnel', 'x']), { kind: 'daemon', daemon: 'ztunnel', argv: ['x'] });
   t.same(parseCommandLine(['proxy', 'ztunnel']), { kind: 'daemon', daemon: 'ztunnel', argv: [] });
   t.same(parseCommandLine(['version', '--json']), { kind: 'version', format: 'json' });
@@ -38,7 +43,7 @@ t.test('the other commands', async (t) => {
 t.test('help is found at every command', async (t) => {
   t.same(parseCommandLine([]), { kind: 'help', topic: undefined });
   t.same(parseCommandLine(['--help']), { kind: 'help', topic: undefined });
-  for (const name of ['up', 'demo', 'exec', 'status', 'down', 'ztunnel', 'waypoint', 'version']) {
+  for (const name of ['up', 'demo', 'exec', 'status', 'down', 'derive', 'ztunnel', 'waypoint', 'version']) {
     t.same(parseCommandLine([name, '--help']), { kind: 'help', topic: name });
   }
 });
@@ -47,6 +52,7 @@ t.test('bad usage is one line that names the word', async (t) => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['launch'], /unknown command "launch"/],
     [['up'], /no manifests given/],
+    [['derive', '--json'], /nothing to derive from/],
     [['up', '--fast', 'x'], /unknown option "--fast"/],
     [['up', 'x', '--port'], /--port needs a value/],
     [['up', 'x', '--port', 'http'], /--port "http" is no port/],

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { deriveMesh } from '../../../../common/sources/derive/derive-mesh.ts';
 import { defaultMeshSettings, type MeshSettings } from '../../../../common/sources/derive/mesh-settings.ts';
+import { type WdsJson, wdsJson } from '../../../../common/sources/derive/wds-json.ts';
 import { type KubernetesObject, parseKubernetesObject } from '../../../../common/sources/kubernetes-object.ts';
 import { readResources } from '../../../../common/sources/resources.ts';
-import { type WdsJson, wdsJson } from './wds-json.ts';
 
 const shared = process.env['AMBIENTD_SHARED'] ?? new URL('../../../../../shared', import.meta.url).pathname;
 const folder = `${shared}/lab/fixtures`;

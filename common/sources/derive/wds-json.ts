@@ -1,9 +1,9 @@
-// Writes a mesh snapshot as the JSON form of WDS: protobuf's names, addresses as text, fields at their default absent.
-// Snapshot in; resources by name as the recorded fixtures hold them out.
-import type { AuthorizationPolicy, PolicyMatch, StringMatch } from '../../../../common/mesh/authorization-policy.ts';
-import type { MeshSnapshot } from '../../../../common/mesh/mesh-source.ts';
-import type { Service } from '../../../../common/mesh/service.ts';
-import type { GatewayAddress, NetworkAddress, ServicePort, Workload } from '../../../../common/mesh/workload.ts';
+// A mesh snapshot as the JSON form of WDS: protobuf's names, addresses as text, fields at their default absent.
+// Snapshot in; resources by name, as istiod sends them, out. Source: istio-control.md §3.1, §4.1.
+import type { AuthorizationPolicy, PolicyMatch, StringMatch } from '../../mesh/authorization-policy.ts';
+import type { MeshSnapshot } from '../../mesh/mesh-source.ts';
+import type { Service } from '../../mesh/service.ts';
+import type { GatewayAddress, NetworkAddress, ServicePort, Workload } from '../../mesh/workload.ts';
 
 interface NamedResource {
   readonly name: string;
