@@ -20,22 +20,21 @@ export function whatIsMissing(): string | undefined {
 }
 
 export interface UnpackedZtunnel {
-  /** A folder of its own, for whatever belongs to the run; `remove` takes it away. */
+  /** For whatever belongs to the run; it goes away with this process. */
   readonly folder: string;
   readonly program: string;
-  remove(): void;
 }
 
 export function unpackZtunnel(): UnpackedZtunnel {
   const folder = mkdtempSync(join(tmpdir(), 'ambientd-interop-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  // Not a teardown of the test: a test that runs out of time has none.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const unpacked = spawnSync('sh', [join(peers, 'unpack.sh'), folder, 'ztunnel'], {
     encoding: 'utf8',
     timeout: 60_000,
   });
   if (unpacked.status !== 0) {
-    remove();
     throw new Error(`ztunnel could not be unpacked: ${unpacked.error?.message ?? unpacked.stderr}`);
   }
-  return { folder, program: join(folder, 'ztunnel'), remove };
+  return { folder, program: join(folder, 'ztunnel') };
 }

@@ -68,7 +68,6 @@ interface Direction {
 
 async function meet(t: Test): Promise<void> {
   const files = unpackZtunnel();
-  t.teardown(() => files.remove());
   const sides = await createSides(t);
   const ca = await startMeshCa(t, [sides.theirs, sides.ours], files.folder, 15012);
   const atTheirs = await startApplication(t, sides.theirs);
