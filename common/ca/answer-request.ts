@@ -8,7 +8,7 @@ import type { CertificateRequest } from './citadel-codec.ts';
 
 export interface CaRules {
   readonly authority: Pick<CertificateAuthority, 'signCsr'>;
-  readonly authorize: (ask: CertificateAsk) => CertificateVerdict;
+  readonly authorize: (ask: CertificateAsk) => CertificateVerdict | Promise<CertificateVerdict>;
 }
 
 export type CaAnswer =
@@ -21,17 +21,20 @@ export type RefusalStatus =
   | 'PERMISSION_DENIED'
   | 'INVALID_ARGUMENT'
   | 'FAILED_PRECONDITION'
+  | 'UNAVAILABLE'
   | 'INTERNAL';
 
 const statusOfFault = {
   unauthenticated: 'UNAUTHENTICATED',
   forbidden: 'PERMISSION_DENIED',
   malformed: 'INVALID_ARGUMENT',
+  unavailable: 'UNAVAILABLE',
 } as const;
 
 const statusOfError: Partial<Record<MeshErrorCode, RefusalStatus>> = {
   RESOURCE_INVALID: 'INVALID_ARGUMENT',
   IDENTITY_UNAVAILABLE: 'FAILED_PRECONDITION',
+  IO_FAILED: 'UNAVAILABLE',
 };
 
 /** @param token without its scheme */
@@ -42,7 +45,7 @@ export async function answerRequest(
 ): Promise<CaAnswer> {
   const { csrPem, impersonated, validitySeconds } = request;
   try {
-    const verdict = rules.authorize({ token, requested: readRequestedUri(csrPem), impersonated });
+    const verdict = await rules.authorize({ token, requested: readRequestedUri(csrPem), impersonated });
     if (verdict.kind === 'deny') {
       return { kind: 'refused', status: statusOfFault[verdict.fault], reason: verdict.reason };
     }

@@ -13,8 +13,13 @@ export interface CertificateAsk {
 
 export type CertificateVerdict =
   | { readonly kind: 'permit'; readonly identity: Identity }
-  /** `unauthenticated`: nobody we know; `forbidden`: known, but may not have this; `malformed`: no identity asked. */
-  | { readonly kind: 'deny'; readonly fault: 'unauthenticated' | 'forbidden' | 'malformed'; readonly reason: string };
+  | { readonly kind: 'deny'; readonly fault: CertificateFault; readonly reason: string };
+
+/**
+ * `unauthenticated`: nobody we know; `forbidden`: known, but may not have this; `malformed`: no identity asked;
+ * `unavailable`: nobody can tell now.
+ */
+export type CertificateFault = 'unauthenticated' | 'forbidden' | 'malformed' | 'unavailable';
 
 export type TokenHolder =
   /** `identities` are SPIFFE ids. */
@@ -58,6 +63,6 @@ function authorizeWorkload(holder: TokenHolder & { kind: 'workload' }, ask: Cert
   return { kind: 'permit', identity };
 }
 
-function deny(fault: 'unauthenticated' | 'forbidden' | 'malformed', reason: string): CertificateVerdict {
+function deny(fault: CertificateFault, reason: string): CertificateVerdict {
   return { kind: 'deny', fault, reason };
 }

@@ -20,6 +20,8 @@ export interface CertificateAuthorityOptions {
   readonly lifetimeMs?: number;
   /** A root kept from before; default: a fresh one. */
   readonly restored?: RootPem;
+  /** PEM certificates of further roots that peers are to trust, while one root follows another. */
+  readonly alsoTrusted?: readonly string[];
 }
 
 /** PEM texts for a TLS server. */
@@ -34,27 +36,28 @@ export interface CertificateAuthority extends CertificateIssuer {
   /** Certificate and private key of the root: secret. */
   readonly rootPem: RootPem;
   /**
-   * Leaf and root as PEM texts. `validitySeconds` of 0 or less means the CA's own lifetime.
+   * Leaf and roots as PEM texts. `validitySeconds` of 0 or less means the CA's own lifetime.
    * @throws MeshError RESOURCE_INVALID for a bad request, IDENTITY_UNAVAILABLE for an identity of another trust domain
    */
   signCsr(csrPem: string, identity: Identity, validitySeconds: number): Promise<readonly string[]>;
-  /** For a TLS endpoint of the mesh itself, by host names and IP addresses; valid for a year. */
-  issueServerCertificate(names: readonly string[]): Promise<ServerCertificate>;
+  /** For a TLS endpoint of the mesh itself, by host names and IP addresses; valid for a year unless told otherwise. */
+  issueServerCertificate(names: readonly string[], lifetimeMs?: number): Promise<ServerCertificate>;
 }
 
 const defaultLifetimeMs = 86_400_000;
-const serverLifetimeMs = 365 * 86_400_000;
+const defaultServerLifetimeMs = 365 * 86_400_000;
 
 /** @throws MeshError CONFIG_INVALID when the kept root cannot be used */
 export async function createCertificateAuthority(options: CertificateAuthorityOptions): Promise<CertificateAuthority> {
-  const { trustDomain, now = Date.now, lifetimeMs = defaultLifetimeMs, restored } = options;
+  const { trustDomain, now = Date.now, lifetimeMs = defaultLifetimeMs, restored, alsoTrusted = [] } = options;
   const root = restored ? await restoreRoot(restored, now()) : await createRoot(trustDomain, now());
+  const rootsPem = [root.certificatePem, ...alsoTrusted].join('');
   const sign = (publicKey: x509.PublicKeyType, extensions: x509.Extension[], validForMs: number) =>
     signLeaf(root, { publicKey, extensions, nowMs: now(), lifetimeMs: validForMs });
 
   return {
     trustDomain,
-    rootsPem: root.certificatePem,
+    rootsPem,
     rootPem: { keyPem: root.keyPem, certificatePem: root.certificatePem },
 
     async issue(identity) {
@@ -63,17 +66,17 @@ export async function createCertificateAuthority(options: CertificateAuthorityOp
       const chainPem = await sign(keys.publicKey, workloadExtensions(identity), lifetimeMs);
       const { notBeforeMs, notAfterMs } = readCertificate(chainPem);
       const privateKeyPem = await privateKeyToPem(keys.privateKey);
-      return { identity, chainPem, privateKeyPem, rootsPem: root.certificatePem, notBeforeMs, notAfterMs };
+      return { identity, chainPem, privateKeyPem, rootsPem, notBeforeMs, notAfterMs };
     },
 
     async signCsr(csrPem, identity, validitySeconds) {
       assertTrustDomain(identity, trustDomain);
       const publicKey = await readSigningRequest(csrPem);
       const validForMs = validitySeconds > 0 ? Math.min(validitySeconds * 1000, lifetimeMs) : lifetimeMs;
-      return [await sign(publicKey, workloadExtensions(identity), validForMs), root.certificatePem];
+      return [await sign(publicKey, workloadExtensions(identity), validForMs), rootsPem];
     },
 
-    async issueServerCertificate(names) {
+    async issueServerCertificate(names, serverLifetimeMs = defaultServerLifetimeMs) {
       const keys = await generateKeyPair();
       const chainPem = await sign(keys.publicKey, serverExtensions(names), serverLifetimeMs);
       return { chainPem, keyPem: await privateKeyToPem(keys.privateKey) };

@@ -18,10 +18,10 @@ export interface Root extends RootPem {
   readonly signingKey: webcrypto.CryptoKey;
 }
 
-export async function createRoot(trustDomain: string, nowMs: number): Promise<Root> {
+export async function createRoot(trustDomain: string, nowMs: number, lifetimeMs = rootLifetimeMs): Promise<Root> {
   const keys = await generateKeyPair();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validityFrom(nowMs, rootLifetimeMs, Number.POSITIVE_INFINITY),
+    ...validityFrom(nowMs, lifetimeMs, Number.POSITIVE_INFINITY),
     name: [{ O: [trustDomain] }],
     keys,
     signingAlgorithm,

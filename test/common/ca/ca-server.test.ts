@@ -91,6 +91,18 @@ t.test('token and root are read from their files for each request', async (t) =>
   await t.rejects(missing.issue(client), { message: /cannot read the token from .*none/ });
 });
 
+t.test('a new server certificate is shown to who connects from then on', async (t) => {
+  const { server, askAs } = await setUp(t);
+  const follower = await createCertificateAuthority({ trustDomain: 'cluster.local' });
+  const early = askAs('node', 'node-token');
+  await early.issue(client);
+  server.useCertificate(await follower.issueServerCertificate(['127.0.0.1']));
+  t.equal((await early.issue(client)).identity, client, 'who is connected stays so');
+  await t.rejects(askAs('node', 'node-token').issue(client), { message: /UNAVAILABLE/ });
+  const rootCa = { kind: 'literal', text: follower.rootsPem } as const;
+  t.equal((await askAs('node', 'node-token', { rootCa }).issue(client)).identity, client);
+});
+
 t.test('an oversized request is refused', async (t) => {
   const { askAs } = await setUp(t);
   const service = 'a'.repeat(70_000);
