@@ -28,8 +28,9 @@ export function openLiveView(): LiveView {
     output.isTTY
       ? {
           kind: 'terminal',
-          columns: output.columns,
-          rows: output.rows,
+          // A terminal that nobody has told its size says 0.
+          columns: output.columns || 80,
+          rows: output.rows || 24,
           colour: (process.env['NO_COLOR'] ?? '') === '' ? 'on' : 'off',
         }
       : { kind: 'plain' };
