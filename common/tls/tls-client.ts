@@ -7,6 +7,7 @@ import type { WorkloadCertificate } from '../identity/certificate.ts';
 import type { Identity } from '../identity/identity.ts';
 import { clientOptions } from './client-options.ts';
 import { secureContextOf } from './secure-context-socket.ts';
+import { tlsFailureText } from './tls-failure.ts';
 import { verifyServer } from './verify-peer.ts';
 
 export interface TlsHandshake {
@@ -63,7 +64,7 @@ function handshakeError(error: Error, { peerName, certificate, expected }: TlsHa
   const wanted = expected.map((identity) => identity.uri).join(',') || 'nobody';
   return new MeshError(
     'TLS_FAILED',
-    `TLS with ${peerName} failed: ${error.message} (expected ${wanted}, presented ${certificate.identity.uri}); both ends need certificates of one root`,
+    `TLS with ${peerName} failed: ${tlsFailureText(error)} (expected ${wanted}, presented ${certificate.identity.uri}); both ends need certificates of one root`,
     { cause: error },
   );
 }

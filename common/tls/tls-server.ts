@@ -7,6 +7,7 @@ import type { WorkloadCertificate } from '../identity/certificate.ts';
 import { secureContextOf } from './secure-context-socket.ts';
 import { serverOptions } from './server-options.ts';
 import type { SecuredSocket } from './tls-client.ts';
+import { tlsFailureText } from './tls-failure.ts';
 import { verifyClient } from './verify-peer.ts';
 
 export interface TlsAcceptance {
@@ -28,7 +29,7 @@ export function secureAsServer(acceptance: TlsAcceptance): Promise<SecuredSocket
       transport.destroy();
       reject(new MeshError(code, `TLS with ${peerName} failed: ${detail}`, { cause }));
     };
-    const onError = (error: Error): void => fail(error.message, 'TLS_FAILED', error);
+    const onError = (error: Error): void => fail(tlsFailureText(error), 'TLS_FAILED', error);
     const onClose = (): void => fail('the peer closed the connection', 'TLS_FAILED');
     const deadline = setTimeout(() => fail(`no handshake within ${timeoutMs} ms`, 'TLS_FAILED'), timeoutMs);
     socket.on('error', onError);
@@ -60,5 +61,5 @@ function chainErrorOf(socket: TLSSocket): string | undefined {
   if (typeof verifyError !== 'function') return 'this version of Node does not tell';
   const error: unknown = verifyError.call(handle);
   if (error === null || error === undefined) return undefined;
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? tlsFailureText(error) : String(error);
 }
