@@ -18,22 +18,47 @@ export function decodeMessage<T>(bytes: Uint8Array, fields: Fields<T>, target: T
     const reader = protobuf.Reader.create(bytes);
     return readMessage(reader, reader.len, fields, target);
   } catch (cause) {
-    if (cause instanceof MeshError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new MeshError('RESOURCE_INVALID', `the ${what} (${bytes.length} bytes) is malformed: ${reason}`, { cause });
+    throw explain(cause, bytes, what);
   }
+}
+
+/** The same for a message of very many fields: yields after each so many. @throws MeshError RESOURCE_INVALID */
+export function* decodeInSteps<T>(
+  bytes: Uint8Array,
+  fields: Fields<T>,
+  target: T,
+  fieldsPerStep: number,
+): Generator<undefined, T> {
+  const reader = protobuf.Reader.create(bytes);
+  for (let count = 1; reader.pos < reader.len; count++) {
+    try {
+      readField(reader, fields, target);
+    } catch (cause) {
+      throw explain(cause, bytes, 'message');
+    }
+    if (count % fieldsPerStep === 0) yield;
+  }
+  return target;
 }
 
 /** @param end position in the reader's bytes */
 export function readMessage<T>(reader: Reader, end: number, fields: Fields<T>, target: T): T {
-  while (reader.pos < end) {
-    const tag = reader.uint32();
-    const field = fields[tag >>> 3];
-    if (field === undefined) reader.skipType(tag & 7);
-    else field(reader, target, tag & 7);
-  }
+  while (reader.pos < end) readField(reader, fields, target);
   if (reader.pos > end) throw invalid('a field reaches beyond its message');
   return target;
+}
+
+function readField<T>(reader: Reader, fields: Fields<T>, target: T): void {
+  const tag = reader.uint32();
+  const field = fields[tag >>> 3];
+  if (field === undefined) reader.skipType(tag & 7);
+  else field(reader, target, tag & 7);
+}
+
+function explain(cause: unknown, bytes: Uint8Array, what: string): MeshError {
+  if (cause instanceof MeshError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new MeshError('RESOURCE_INVALID', `the ${what} (${bytes.length} bytes) is malformed: ${reason}`, { cause });
 }
 
 export function text<T>(put: (target: T, value: string) => void): Field<T> {

@@ -1,0 +1,64 @@
+// istiod as a source of the mesh: workloads, services and policies by delta xDS, written into the index as they come.
+// Started when every type has been acknowledged once; what is held serves on while istiod is away.
+import { MeshError } from '../errors.ts';
+import type { Runnable } from '../lifecycle.ts';
+import type { Logger } from '../log.ts';
+import type { MeshWriter } from '../mesh/mesh-source.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import type { ControlPlane } from '../tls/grpc-channel-client.ts';
+import { createDeltaClient } from './delta-client.ts';
+import { createDeltaSession, type Received } from './delta-session.ts';
+import { describeNode, type NodeFacts } from './node-metadata.ts';
+import { addressType, authorizationType } from './resource-type.ts';
+import { createXdsCounters } from './xds-metrics.ts';
+
+export interface XdsSourceOptions {
+  readonly controlPlane: ControlPlane;
+  readonly node: NodeFacts;
+  readonly writer: MeshWriter;
+  readonly recorder: Recorder;
+  readonly log: Logger;
+}
+
+/** How many refused resources are told in one line of the log. */
+const maxTold = 5;
+
+export function createXdsSource({ controlPlane, node, writer, recorder, log }: XdsSourceOptions): Runnable {
+  const counters = createXdsCounters(recorder);
+  const session = createDeltaSession(describeNode(node), [addressType, authorizationType]);
+  const synced = Promise.withResolvers<void>();
+  // Whoever starts it waits for it; one that is closed before has nobody left to tell.
+  synced.promise.catch(() => {});
+  const client = createDeltaClient({
+    controlPlane,
+    session,
+    log,
+    onStep: (step) => step !== undefined && writer.apply(step),
+    onReceived(received) {
+      counters.received(received);
+      tell(log, received);
+      if (received.sync === 'complete') synced.resolve();
+    },
+    onEnd: (reason) => counters.ended(reason),
+  });
+  const close = async (): Promise<void> => {
+    synced.reject(new MeshError('DRAINED', 'closed before the control plane had sent the whole mesh'));
+    await client.close();
+  };
+  return {
+    async start() {
+      client.start();
+      await synced.promise;
+      log.info({ held: Object.fromEntries(session.held()) }, 'mesh received');
+    },
+    drain: close,
+    close,
+  };
+}
+
+function tell(log: Logger, { typeUrl, resources, removed, rejected }: Received): void {
+  log.debug({ typeUrl, resources, removed }, 'xDS response applied');
+  if (rejected.length === 0) return;
+  const reasons = rejected.slice(0, maxTold).map(({ name, reason }) => `${name}: ${reason}`);
+  log.error({ typeUrl, rejected: rejected.length, reasons }, 'xDS resources were refused; what they were before stays');
+}
