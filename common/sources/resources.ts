@@ -48,43 +48,79 @@ export interface ReadResources {
   readonly lastGood: LastGood;
 }
 
-type Reader = (object: KubernetesObject, into: Resources) => void;
+/** One object, narrowed to its kind. */
+export type Resource =
+  | { readonly kind: 'namespaces' | 'nodes' | 'gatewayClasses'; readonly value: ObjectMeta }
+  | { readonly kind: 'pods'; readonly value: Pod }
+  | { readonly kind: 'services'; readonly value: KubernetesService }
+  | { readonly kind: 'gateways'; readonly value: Gateway }
+  | { readonly kind: 'authorizationPolicies'; readonly value: AuthorizationResource }
+  | { readonly kind: 'peerAuthentications'; readonly value: PeerAuthentication }
+  | { readonly kind: 'serviceEntries'; readonly value: ServiceEntry }
+  | { readonly kind: 'workloadEntries'; readonly value: WorkloadEntry }
+  | { readonly kind: 'endpointSlices'; readonly value: EndpointSlice }
+  | { readonly kind: 'meshConfigs'; readonly value: MeshConfig };
+
+/** @throws MalformedField */
+type Reader = (object: KubernetesObject) => Resource;
 
 /** Readers by `<API group>/<kind>`; a kind that is not here is not used by the derivation. */
 const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ['/Namespace', (object, into) => void into.namespaces.set(object.metadata.name, object.metadata)],
-  ['/Node', (object, into) => void into.nodes.set(object.metadata.name, object.metadata)],
-  ['/Pod', (object, into) => void into.pods.push(parsePod(object))],
-  ['/Service', (object, into) => void into.services.push(parseService(object))],
-  [
-    'gateway.networking.k8s.io/GatewayClass',
-    (object, into) => void into.gatewayClasses.set(object.metadata.name, object.metadata),
-  ],
-  ['gateway.networking.k8s.io/Gateway', (object, into) => void into.gateways.push(parseGateway(object))],
+  ['/Namespace', (object) => ({ kind: 'namespaces', value: object.metadata })],
+  ['/Node', (object) => ({ kind: 'nodes', value: object.metadata })],
+  ['/Pod', (object) => ({ kind: 'pods', value: parsePod(object) })],
+  ['/Service', (object) => ({ kind: 'services', value: parseService(object) })],
+  ['gateway.networking.k8s.io/GatewayClass', (object) => ({ kind: 'gatewayClasses', value: object.metadata })],
+  ['gateway.networking.k8s.io/Gateway', (object) => ({ kind: 'gateways', value: parseGateway(object) })],
   [
     'security.istio.io/AuthorizationPolicy',
-    (object, into) => void into.authorizationPolicies.push(parseAuthorizationPolicy(object)),
+    (object) => ({ kind: 'authorizationPolicies', value: parseAuthorizationPolicy(object) }),
   ],
   [
     'security.istio.io/PeerAuthentication',
-    (object, into) => void into.peerAuthentications.push(parsePeerAuthentication(object)),
+    (object) => ({ kind: 'peerAuthentications', value: parsePeerAuthentication(object) }),
   ],
-  ['networking.istio.io/ServiceEntry', (object, into) => void into.serviceEntries.push(parseServiceEntry(object))],
-  ['networking.istio.io/WorkloadEntry', (object, into) => void into.workloadEntries.push(parseWorkloadEntry(object))],
-  ['discovery.k8s.io/EndpointSlice', (object, into) => void into.endpointSlices.push(parseEndpointSlice(object))],
+  ['networking.istio.io/ServiceEntry', (object) => ({ kind: 'serviceEntries', value: parseServiceEntry(object) })],
+  ['networking.istio.io/WorkloadEntry', (object) => ({ kind: 'workloadEntries', value: parseWorkloadEntry(object) })],
+  ['discovery.k8s.io/EndpointSlice', (object) => ({ kind: 'endpointSlices', value: parseEndpointSlice(object) })],
 ]);
 
 /** What takes the place of a policy that cannot be read. */
 const closedReaders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     'security.istio.io/AuthorizationPolicy',
-    (object, into) => void into.authorizationPolicies.push(unreadableAuthorizationPolicy(object)),
+    (object) => ({ kind: 'authorizationPolicies', value: unreadableAuthorizationPolicy(object) }),
   ],
   [
     'security.istio.io/PeerAuthentication',
-    (object, into) => void into.peerAuthentications.push(unreadablePeerAuthentication(object)),
+    (object) => ({ kind: 'peerAuthentications', value: unreadablePeerAuthentication(object) }),
   ],
 ]);
+
+export type ReadObject =
+  | { readonly kind: 'unused' }
+  | { readonly kind: 'good'; readonly resource: Resource }
+  /** `closed`: what takes its place where there is no last good version. */
+  | { readonly kind: 'bad'; readonly problem: ResourceProblem; readonly closed: Resource | undefined };
+
+/** @param standIn what serves instead: told in the problem */
+export function readObject(
+  object: KubernetesObject,
+  systemNamespace: string,
+  standIn: 'none' | 'last-good',
+): ReadObject {
+  const reader = readerFor(object, systemNamespace);
+  if (reader === undefined) return { kind: 'unused' };
+  try {
+    return { kind: 'good', resource: reader(object) };
+  } catch (error) {
+    if (!(error instanceof MalformedField)) throw error;
+    const { path: field, message, remedy } = error;
+    const problem = problemWith(object, { severity: 'error', field, message, remedy });
+    const closed = standIn === 'none' ? closedReaders.get(kindOf(object))?.(object) : undefined;
+    return { kind: 'bad', problem: withConsequence(problem, object, standIn), closed };
+  }
+}
 
 /** @param systemNamespace where ConfigMap `istio` is looked for */
 export function readResources(
@@ -96,24 +132,35 @@ export function readResources(
   const problems: ResourceProblem[] = [];
   const lastGood = new Map<string, KubernetesObject>();
   for (const object of objects) {
-    const reader = readerFor(object, systemNamespace);
-    if (reader === undefined) continue;
     const key = objectKey(object);
-    const problem = tryRead(reader, object, resources);
-    if (problem === undefined) {
+    const good = previous.get(key);
+    const read = readObject(object, systemNamespace, good === undefined ? 'none' : 'last-good');
+    if (read.kind === 'unused') continue;
+    if (read.kind === 'good') {
+      put(read.resource, resources);
       lastGood.set(key, object);
       continue;
     }
-    const good = previous.get(key);
-    problems.push(withConsequence(problem, object, good !== undefined));
-    if (good !== undefined) {
-      reader(good, resources);
-      lastGood.set(key, good);
-    } else {
-      closedReaders.get(kindOf(object))?.(object, resources);
-    }
+    problems.push(read.problem);
+    if (read.closed !== undefined) put(read.closed, resources);
+    const reread = good && readObject(good, systemNamespace, 'none');
+    if (good === undefined || reread?.kind !== 'good') continue;
+    put(reread.resource, resources);
+    lastGood.set(key, good);
   }
   return { resources, problems, lastGood };
+}
+
+function put(resource: Resource, into: Resources): void {
+  switch (resource.kind) {
+    case 'namespaces':
+    case 'nodes':
+    case 'gatewayClasses':
+      into[resource.kind].set(resource.value.name, resource.value);
+      return;
+    default:
+      (into[resource.kind] as (typeof resource.value)[]).push(resource.value);
+  }
 }
 
 function kindOf(object: KubernetesObject): string {
@@ -123,30 +170,24 @@ function kindOf(object: KubernetesObject): string {
 function readerFor(object: KubernetesObject, systemNamespace: string): Reader | undefined {
   if (kindOf(object) === '/ConfigMap') {
     const isMeshConfig = object.metadata.namespace === systemNamespace && object.metadata.name === 'istio';
-    return isMeshConfig ? (configMap, into) => void into.meshConfigs.push(parseMeshConfig(configMap)) : undefined;
+    return isMeshConfig ? (configMap) => ({ kind: 'meshConfigs', value: parseMeshConfig(configMap) }) : undefined;
   }
   return readers.get(kindOf(object));
 }
 
-function tryRead(reader: Reader, object: KubernetesObject, into: Resources): ResourceProblem | undefined {
-  try {
-    reader(object, into);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof MalformedField)) throw error;
-    const { path: field, message, remedy } = error;
-    return problemWith(object, { severity: 'error', field, message, remedy });
-  }
-}
-
-function withConsequence(problem: ResourceProblem, object: KubernetesObject, hasGood: boolean): ResourceProblem {
+function withConsequence(
+  problem: ResourceProblem,
+  object: KubernetesObject,
+  standIn: 'none' | 'last-good',
+): ResourceProblem {
   const closed: Record<string, string> = {
     AuthorizationPolicy: 'everything it applies to is denied until then',
     PeerAuthentication: 'it counts as STRICT until then',
   };
-  const consequence = hasGood
-    ? 'its last good version keeps serving until then'
-    : (closed[object.kind] ?? 'it is left out until then');
+  const consequence =
+    standIn === 'last-good'
+      ? 'its last good version keeps serving until then'
+      : (closed[object.kind] ?? 'it is left out until then');
   return { ...problem, remedy: `${problem.remedy} (${consequence})` };
 }
 

@@ -2,8 +2,10 @@
 // Pure: the same resources give the same snapshot. Source: istio-control.md §3.2; proven against the recorded fixtures.
 import { type AuthorizationPolicy, policyKey } from '../../mesh/authorization-policy.ts';
 import type { MeshSnapshot } from '../../mesh/mesh-source.ts';
-import type { Service } from '../../mesh/service.ts';
 import { serviceKey } from '../../mesh/service.ts';
+import type { AuthorizationResource } from '../kinds/authorization-policy.ts';
+import type { PeerAuthentication } from '../kinds/peer-authentication.ts';
+import type { ServiceEntry } from '../kinds/service-entry.ts';
 import type { ResourceProblem } from '../resource-problem.ts';
 import type { Resources } from '../resources.ts';
 import { type Derivation, startDerivation } from './derivation.ts';
@@ -15,57 +17,67 @@ import { policyFromAuthorization } from './policy-from-authorization.ts';
 import { policiesFromPeerAuthentications } from './policy-from-peer-authentication.ts';
 import { serviceFromService } from './service-from-service.ts';
 import { servicesFromServiceEntry } from './service-from-service-entry.ts';
+import { createWorkloadContext, type SelectingPolicy } from './workload-context.ts';
 
 export interface DerivedMesh {
   readonly snapshot: MeshSnapshot;
   readonly problems: readonly ResourceProblem[];
 }
 
-export function deriveMesh(resources: Resources, settings: MeshSettings): DerivedMesh {
-  const derivation = startDerivation(resources, settings);
-  const services = derivation.resources.services
+export function deriveMesh(all: Resources, settings: MeshSettings): DerivedMesh {
+  const { derivation, resources } = startDerivation(all, settings);
+  const services = resources.services
     .filter(({ isExternalName }) => !isExternalName)
     .map((service) => serviceFromService(service, derivation));
-  const claims = claimsOf(services, derivation);
-  const problems: ResourceProblem[] = [];
-  const { policies, selecting } = derivePolicies(derivation, problems);
+  const claims = settleHostClaims(services, claimsOf(resources.serviceEntries, derivation));
+  const converted = resources.authorizationPolicies.map((resource) => ({
+    resource,
+    ...policyFromAuthorization(resource, derivation.settings),
+  }));
+  const policies = [
+    ...converted.flatMap(({ policy }) => policy ?? []),
+    ...policiesBesideAuthorizations(resources.peerAuthentications, derivation),
+  ];
+  const context = createWorkloadContext(derivation, resources, claims, converted.flatMap(selectingPolicyOf));
   const snapshot = {
-    workloads: deriveWorkloads(derivation, claims, selecting),
+    workloads: deriveWorkloads(context, resources, claims),
     services: [...services, ...claims.map(({ service }) => service)].sort(byKey(serviceKey)),
-    policies: [...policies].sort(byKey(policyKey)),
+    policies: policies.sort(byKey(policyKey)),
   };
-  return { snapshot, problems };
+  return { snapshot, problems: converted.flatMap(({ problems }) => problems) };
 }
 
-function claimsOf(services: readonly Service[], derivation: Derivation): readonly EntryClaim[] {
-  const claims = derivation.resources.serviceEntries.flatMap((entry) =>
+export function claimsOf(entries: Iterable<ServiceEntry>, derivation: Derivation): readonly EntryClaim[] {
+  return [...entries].flatMap((entry) =>
     servicesFromServiceEntry(entry, derivation).map((service) => ({ entry, service })),
   );
-  return settleHostClaims(services, claims);
 }
 
-function derivePolicies(derivation: Derivation, problems: ResourceProblem[]) {
-  const { resources, settings } = derivation;
-  const policies: AuthorizationPolicy[] = [];
-  const selecting: { key: string; namespace: string; labels: Readonly<Record<string, string>> }[] = [];
-  for (const resource of resources.authorizationPolicies) {
-    const converted = policyFromAuthorization(resource, settings);
-    problems.push(...converted.problems);
-    if (converted.policy === undefined) continue;
-    policies.push(converted.policy);
-    if (resource.attachment.kind !== 'selector') continue;
-    const { namespace } = converted.policy;
-    selecting.push({ key: policyKey(converted.policy), namespace, labels: resource.attachment.labels });
-  }
-  const { peerAuthentications: all } = resources;
-  policies.push(...policiesFromPeerAuthentications({ all, rootNamespace: settings.rootNamespace }));
-  for (const waypoint of derivation.waypoints.values()) {
-    const policy = policyForWaypoint(waypoint, derivation);
-    if (policy !== undefined) policies.push(policy);
-  }
-  return { policies, selecting };
+/** Those that PeerAuthentications make, and those by which waypoints are admitted. */
+export function policiesBesideAuthorizations(
+  all: readonly PeerAuthentication[],
+  derivation: Derivation,
+): readonly AuthorizationPolicy[] {
+  const { rootNamespace } = derivation.settings;
+  return [
+    ...policiesFromPeerAuthentications({ all, rootNamespace }),
+    ...[...derivation.waypoints.values()].flatMap((waypoint) => policyForWaypoint(waypoint, derivation) ?? []),
+  ];
 }
 
+/** What a policy is to workloads: nothing, unless it has a selector. */
+export function selectingPolicyOf({
+  resource: { attachment },
+  policy,
+}: {
+  readonly resource: AuthorizationResource;
+  readonly policy: AuthorizationPolicy | undefined;
+}): readonly SelectingPolicy[] {
+  if (policy === undefined || attachment.kind !== 'selector') return [];
+  return [{ key: policyKey(policy), namespace: policy.namespace, labels: attachment.labels }];
+}
+
+/** Of two with one key the later stays behind. */
 function byKey<T>(key: (value: T) => string): (a: T, b: T) => number {
-  return (a, b) => (key(a) < key(b) ? -1 : 1);
+  return (a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b)));
 }

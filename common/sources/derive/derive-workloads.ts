@@ -1,111 +1,85 @@
-// All workloads of the mesh, from every kind of source, each with the services it belongs to and the policies it names.
-// Resources, settled ServiceEntries and selecting policies in; workloads in the order of their uids out.
+// Workloads of the mesh, from every kind of source, each with the services it belongs to and the policies it names: all at
+// once in the order of their uids, or those of one resource. Pure: resources and the context they stand in, in; workloads out.
 import type { Workload } from '../../mesh/workload.ts';
-import { isSubset, type Labels } from '../kinds/label-selector.ts';
+import type { EndpointSlice } from '../kinds/endpoint-slice.ts';
+import { isSubset } from '../kinds/label-selector.ts';
+import type { Pod } from '../kinds/pod.ts';
 import type { EntryEndpoint, ServiceEntry } from '../kinds/service-entry.ts';
+import type { WorkloadEntry } from '../kinds/workload-entry.ts';
 import type { ObjectMeta } from '../kubernetes-object.ts';
+import type { Resources } from '../resources.ts';
 import type { Derivation } from './derivation.ts';
 import type { EntryClaim } from './host-claims.ts';
-import { type SelectingService, selects } from './membership.ts';
 import { workloadOfNetworkGateway } from './network-gateway.ts';
 import { waypointPolicyKeys } from './policy-for-waypoint.ts';
 import { peerAuthenticationKeys } from './policy-from-peer-authentication.ts';
-import { bindWaypointOfService, hostnameOfService } from './service-from-service.ts';
+import { type MeshService, meshServiceOfClaim } from './service-directory.ts';
+import { bindWaypointOfService } from './service-from-service.ts';
 import type { Waypoint } from './waypoint.ts';
 import { bindWaypoint } from './waypoint-binding.ts';
+import { inForceIn, serviceOfSlice, type WorkloadContext } from './workload-context.ts';
 import { workloadsFromEndpointSlice } from './workload-from-endpoint-slice.ts';
 import { workloadFromEntryEndpoint, workloadFromWorkloadEntry } from './workload-from-entry.ts';
 import { workloadFromPod } from './workload-from-pod.ts';
 
-/** A policy with a selector: in the root namespace it selects everywhere. */
-export interface SelectingPolicy {
-  readonly key: string;
-  readonly namespace: string;
-  readonly labels: Labels;
-}
-
-/** A selecting service together with the object that may bind it to a waypoint. */
-interface MeshService extends SelectingService {
-  readonly meta: ObjectMeta;
-}
-
 export function deriveWorkloads(
-  derivation: Derivation,
+  context: WorkloadContext,
+  resources: Resources,
   claims: readonly EntryClaim[],
-  policies: readonly SelectingPolicy[],
 ): readonly Workload[] {
-  const ofCluster = servicesOf(derivation);
-  const byName: ServicesByName = new Map(
-    ofCluster.map((service) => [`${service.namespace}/${service.meta.name}`, service]),
-  );
-  const services = [...ofCluster, ...claims.map(serviceOfClaim)];
-  const policiesOf = (meta: ObjectMeta, memberOf: readonly MeshService[]): readonly string[] =>
-    policyKeysOf(meta, memberOf, policies, derivation);
   const workloads = [
-    ...workloadsOfPods(derivation, services, byName, policiesOf),
-    ...derivation.resources.workloadEntries.flatMap((entry) => {
-      const { namespace } = entry.object.metadata;
-      const memberOf = services.filter((service) => selects(service, namespace, entry.labels));
-      const meta = { ...entry.object.metadata, labels: entry.labels };
-      return workloadFromWorkloadEntry(entry, memberOf, policiesOf(meta, memberOf), derivation) ?? [];
-    }),
-    ...workloadsOfServiceEntries(derivation, claims, policiesOf),
-    ...workloadsOfSlices(derivation, byName),
-    ...derivation.networkGateways.map((gateway) => workloadOfNetworkGateway(gateway, derivation.settings.trustDomain)),
+    ...resources.pods.flatMap((pod) => workloadOfPod(pod, context) ?? []),
+    ...resources.workloadEntries.flatMap((entry) => workloadOfEntry(entry, context) ?? []),
+    ...[...Map.groupBy(claims, ({ entry }) => entry)].flatMap(([entry, own]) =>
+      workloadsOfServiceEntry(entry, own, context),
+    ),
+    ...resources.endpointSlices.flatMap((slice) => workloadsOfSlice(slice, context)),
+    ...workloadsOfNetworkGateways(context.derivation),
   ];
-  return workloads.sort((a, b) => (a.uid < b.uid ? -1 : 1));
+  return workloads.sort((a, b) => (a.uid < b.uid ? -1 : Number(a.uid > b.uid)));
 }
 
-/** Kubernetes Services by `<namespace>/<name>`. */
-type ServicesByName = ReadonlyMap<string, MeshService>;
-
-type PoliciesOf = (meta: ObjectMeta, memberOf: readonly MeshService[]) => readonly string[];
-
-function workloadsOfPods(
-  derivation: Derivation,
-  services: readonly MeshService[],
-  byName: ServicesByName,
-  policiesOf: PoliciesOf,
-): readonly Workload[] {
-  const bySlice = servicesByPod(derivation, byName);
-  const inNamespace = Map.groupBy(services, ({ namespace }) => namespace);
-  return derivation.resources.pods.flatMap((pod) => {
-    const meta = pod.object.metadata;
-    const selected = (inNamespace.get(meta.namespace) ?? []).filter((service) =>
-      selects(service, meta.namespace, meta.labels),
-    );
-    const memberOf = [...selected, ...(bySlice.get(`${meta.namespace}/${meta.name}`) ?? [])];
-    return workloadFromPod(pod, memberOf, policiesOf(meta, memberOf), derivation) ?? [];
-  });
-}
-
-/** Services without a selector, by the pods that their slices name. */
-function servicesByPod(derivation: Derivation, byName: ServicesByName): Map<string, Set<MeshService>> {
-  const found = new Map<string, Set<MeshService>>();
-  for (const slice of derivation.resources.endpointSlices) {
-    const service = byName.get(`${slice.object.metadata.namespace}/${slice.serviceName}`);
-    if (service === undefined || Object.keys(service.selector).length > 0) continue;
-    for (const { target } of slice.endpoints) {
-      if (target?.kind !== 'Pod') continue;
-      const key = `${target.namespace || service.namespace}/${target.name}`;
-      found.set(key, (found.get(key) ?? new Set()).add(service));
-    }
+export function workloadOfPod(pod: Pod, context: WorkloadContext): Workload | undefined {
+  const meta = pod.object.metadata;
+  const memberOf = servicesSelecting(meta, context);
+  for (const key of context.servicesNaming.get(`${meta.namespace}/${meta.name}`) ?? []) {
+    const service = context.services.byKey.get(key);
+    if (service !== undefined) memberOf.push(service);
   }
-  return found;
+  return workloadFromPod(pod, memberOf, policyKeysOf(meta, memberOf, context), context.derivation);
 }
 
-function workloadsOfServiceEntries(
-  derivation: Derivation,
+export function workloadOfEntry(entry: WorkloadEntry, context: WorkloadContext): Workload | undefined {
+  const meta = { ...entry.object.metadata, labels: entry.labels };
+  const memberOf = servicesSelecting(meta, context);
+  return workloadFromWorkloadEntry(entry, memberOf, policyKeysOf(meta, memberOf, context), context.derivation);
+}
+
+/** @param claims those of its hosts that hold */
+export function workloadsOfServiceEntry(
+  entry: ServiceEntry,
   claims: readonly EntryClaim[],
-  policiesOf: PoliciesOf,
+  context: WorkloadContext,
 ): readonly Workload[] {
-  return [...Map.groupBy(claims, ({ entry }) => entry)].flatMap(([entry, own]) => {
-    const meta = entry.object.metadata;
-    return endpointsOf(entry, own).flatMap(([endpoint, served]) => {
-      const memberOf = served.map(serviceOfClaim);
-      return workloadFromEntryEndpoint(entry, endpoint, memberOf, policiesOf(meta, memberOf), derivation) ?? [];
-    });
+  const meta = entry.object.metadata;
+  return endpointsOf(entry, claims).flatMap(([endpoint, served]) => {
+    const memberOf = served.map(meshServiceOfClaim);
+    const policies = policyKeysOf(meta, memberOf, context);
+    return workloadFromEntryEndpoint(entry, endpoint, memberOf, policies, context.derivation) ?? [];
   });
+}
+
+export function workloadsOfSlice(slice: EndpointSlice, context: WorkloadContext): readonly Workload[] {
+  const service = serviceOfSlice(slice, context.services, context.derivation);
+  return service === undefined ? [] : workloadsFromEndpointSlice(slice, service, context.derivation);
+}
+
+export function workloadsOfNetworkGateways({ networkGateways, settings }: Derivation): readonly Workload[] {
+  return networkGateways.map((gateway) => workloadOfNetworkGateway(gateway, settings.trustDomain));
+}
+
+function servicesSelecting({ namespace, labels }: ObjectMeta, { services, claims }: WorkloadContext): MeshService[] {
+  return [...services.selecting(namespace, labels), ...claims.selecting(namespace, labels)];
 }
 
 /** Written endpoints serve all hosts; where DNS is to find them and none is written, each host is its own endpoint. */
@@ -119,26 +93,14 @@ function endpointsOf(
   return claims.map((claim) => [{ ...implicit, address: claim.service.hostname }, [claim]] as const);
 }
 
-function workloadsOfSlices(derivation: Derivation, byName: ServicesByName): readonly Workload[] {
-  return derivation.resources.endpointSlices.flatMap((slice) => {
-    const service = byName.get(`${slice.object.metadata.namespace}/${slice.serviceName}`);
-    return service === undefined ? [] : workloadsFromEndpointSlice(slice, service, derivation);
-  });
-}
-
-function policyKeysOf(
-  meta: ObjectMeta,
-  memberOf: readonly MeshService[],
-  policies: readonly SelectingPolicy[],
-  derivation: Derivation,
-): readonly string[] {
+function policyKeysOf(meta: ObjectMeta, memberOf: readonly MeshService[], context: WorkloadContext): readonly string[] {
+  const { derivation, policies, peerAuthentications } = context;
   const { rootNamespace, waypointAdmission } = derivation.settings;
-  const selected = policies
-    .filter(({ namespace }) => namespace === meta.namespace || namespace === rootNamespace)
+  const selected = inForceIn(policies, meta.namespace, rootNamespace)
     .filter(({ labels }) => isSubset(labels, meta.labels))
     .map(({ key }) => key)
     .sort();
-  const all = derivation.resources.peerAuthentications;
+  const all = inForceIn(peerAuthentications, meta.namespace, rootNamespace);
   const byPeer = peerAuthenticationKeys(meta.namespace, meta.labels, { all, rootNamespace });
   if (waypointAdmission !== 'automatic') return [...selected, ...byPeer];
   return [...selected, ...byPeer, ...waypointPolicyKeys(waypointsBefore(meta, memberOf, derivation), derivation)];
@@ -156,32 +118,4 @@ function waypointsBefore(
     ...memberOf.map((service) => bindWaypointOfService(service.meta, derivation)),
   ];
   return bindings.flatMap((binding) => (binding.kind === 'bound' ? [binding.waypoint] : []));
-}
-
-function servicesOf(derivation: Derivation): readonly MeshService[] {
-  return derivation.resources.services
-    .filter(({ isExternalName }) => !isExternalName)
-    .map((service) => ({
-      key: `${service.object.metadata.namespace}/${hostnameOfService(service.object.metadata, derivation)}`,
-      namespace: service.object.metadata.namespace,
-      selector: service.selector,
-      origin: 'service',
-      meta: service.object.metadata,
-      ports: service.ports.map(({ name, port, targetPort }) => ({ name, servicePort: port, targetPort })),
-    }));
-}
-
-function serviceOfClaim({ entry, service }: EntryClaim): MeshService {
-  return {
-    key: `${service.namespace}/${service.hostname}`,
-    namespace: service.namespace,
-    selector: entry.workloadSelector ?? {},
-    origin: 'service-entry',
-    meta: entry.object.metadata,
-    ports: entry.ports.map(({ name, number, targetPort }) => ({
-      name,
-      servicePort: number,
-      targetPort: { kind: 'number', port: targetPort ?? number },
-    })),
-  };
 }

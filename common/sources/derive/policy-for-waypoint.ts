@@ -5,14 +5,11 @@ import type { Derivation } from './derivation.ts';
 import type { Waypoint } from './waypoint.ts';
 
 export function policyForWaypoint(waypoint: Waypoint, derivation: Derivation): AuthorizationPolicy | undefined {
-  const { resources, settings } = derivation;
+  const { settings, waypointAccounts } = derivation;
   if (settings.waypointAdmission !== 'automatic') return undefined;
-  const accounts = resources.pods
-    .filter(({ object: { metadata } }) => {
-      const gateway = metadata.labels['gateway.networking.k8s.io/gateway-name'];
-      return metadata.namespace === waypoint.namespace && gateway === waypoint.name;
-    })
-    .map(({ serviceAccount }) => `${settings.trustDomain}/ns/${waypoint.namespace}/sa/${serviceAccount}`);
+  const accounts = (waypointAccounts.get(`${waypoint.namespace}/${waypoint.name}`) ?? []).map(
+    (account) => `${settings.trustDomain}/ns/${waypoint.namespace}/sa/${account}`,
+  );
   if (accounts.length === 0) return undefined;
   const principals = [...new Set(accounts)].sort().map((value) => ({ kind: 'exact', value }) as const);
   return {

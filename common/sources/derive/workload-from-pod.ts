@@ -42,7 +42,7 @@ export function workloadFromPod(
     authorizationPolicies,
     status: pod.ready && meta.deletionTimestamp === '' ? 'healthy' : 'unhealthy',
     clusterId: settings.clusterId,
-    locality: localityOfNode(derivation.resources.nodes.get(pod.node)?.labels),
+    locality: localityOfNode(derivation.nodes.get(pod.node)?.labels),
     networkMode: pod.hostNetwork ? 'host-network' : 'standard',
   };
 }
