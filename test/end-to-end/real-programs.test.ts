@@ -57,6 +57,14 @@ c.sendall(b'and you')
 print(f.read())
 `;
 
+/** Sends a thousand bytes, and ends when the file is there. */
+const hold = `
+import os, socket, sys, time
+c = socket.create_connection((sys.argv[1], 7001), 15)
+c.sendall(bytes(1000))
+while not os.path.exists(sys.argv[2]): time.sleep(0.05)
+`;
+
 const nginxConfig = (folder: string) => `
 daemon off;
 pid ${folder}/nginx.pid;
@@ -103,16 +111,18 @@ metadata: { name: door, namespace: behind }
 spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
 ---`;
 
-const sizeBytes = 100 * 1024 * 1024;
+const sizesBytes = { large: 100 * 1024 * 1024, small: 10 * 1024 * 1024 };
 
 t.test('programs as they are', { skip }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'e2e-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const content = randomBytes(sizeBytes);
-  const hash = createHash('sha256').update(content).digest('hex');
-  const file = join(folder, 'large');
-  writeFileSync(file, content);
-  for (const [name, text] of Object.entries({ protocols, halfClose, listenFirst })) {
+  const hashes = Object.entries(sizesBytes).map(([name, sizeBytes]) => {
+    const content = randomBytes(sizeBytes);
+    writeFileSync(join(folder, name), content);
+    return [name, createHash('sha256').update(content).digest('hex')] as const;
+  });
+  const hashOf = new Map(hashes);
+  for (const [name, text] of Object.entries({ protocols, halfClose, listenFirst, hold })) {
     writeFileSync(join(folder, `${name}.py`), text);
   }
   mkdirSync(join(folder, 'database'));
@@ -120,6 +130,7 @@ t.test('programs as they are', { skip }, async (t) => {
   const commands = {
     files: `python3 -m http.server --bind $(POD_IP) --directory ${folder} 8000`,
     protocols: `python3 ${folder}/protocols.py`,
+    held: `python3 ${folder}/protocols.py`,
     client: 'exec sleep 600',
     web: `exec nginx -p ${folder} -e stderr -c ${folder}/nginx.conf`,
     db: `exec mariadbd --no-defaults --user=root --skip-grant-tables --datadir=${folder}/database --bind-address=0.0.0.0 --socket=${folder}/s --pid-file=${folder}/pid`,
@@ -127,7 +138,7 @@ t.test('programs as they are', { skip }, async (t) => {
   const mesh = await startLocalMesh(t, {
     name: 'real',
     files: {
-      'mesh.yaml': `${namespaces}${programs('shop')}${programs('behind')}${programs('plain')}`,
+      'mesh.yaml': `${namespaces}${programs('shop')}${pod('held', 'shop', [7001])}${service('held', 'shop', { tcp: 7001 })}${programs('behind')}${programs('plain')}`,
       'web.yaml': isThere('nginx')
         ? `${pod('web', 'shop', [8080], 'securityContext: { runAsUser: 101 }')}${service('web', 'shop', { http: 8080 })}`
         : '',
@@ -153,6 +164,9 @@ t.test('programs as they are', { skip }, async (t) => {
     t.notMatch(mesh.running.output(), /warning/);
   });
 
+  const release = join(folder, 'release');
+  const held = mesh.exec('shop/client-0', 'python3', join(folder, 'hold.py'), 'held.shop', release);
+
   for (const [from, to, how] of [
     ['shop', 'shop', 'in the mesh'],
     ['shop', 'behind', 'through a waypoint'],
@@ -161,16 +175,17 @@ t.test('programs as they are', { skip }, async (t) => {
   ] as const) {
     await t.test(`${how}, ${from} to ${to}`, async (t) => {
       const client = `${from}/client-0`;
+      const large = from === to || to === 'behind' ? 'large' : 'small';
       const download = await mesh.exec(
         client,
         'sh',
         '-c',
-        `curl -s --max-time 20 http://files.${to}:8000/large | sha256sum`,
+        `curl -s --max-time 30 http://files.${to}:8000/${large} | sha256sum`,
       );
-      t.match(download.output, hash, '100 MB from http.server are what they were');
+      t.match(download.output, hashOf.get(large) ?? '', 'what http.server sends is what arrives');
       t.same(
-        await python(client, 'halfClose', `protocols.${to}`, file),
-        [hash],
+        await python(client, 'halfClose', `protocols.${to}`, join(folder, 'small')),
+        [hashOf.get('small')],
         'a server answers after its client has ended',
       );
       const caller =
@@ -222,6 +237,24 @@ t.test('programs as they are', { skip }, async (t) => {
       });
     },
   );
+
+  await t.test('a connection is reported while it lives, and once more when it ends', async (t) => {
+    const both = [{ reporter: 'source' }, { reporter: 'destination' }];
+    const values = async (name: string) => {
+      const samples = await mesh.samples('ztunnel');
+      return both.map((labels) => samplesWith(samples, name, { ...labels, destination_workload: 'held-0' })[0]?.value);
+    };
+    t.same(await values('istio_tcp_connections_opened_total'), [1, 1]);
+    const received = () => values('istio_tcp_received_bytes_total');
+    const reported = (all: readonly (number | undefined)[]) => all.every((value) => value === 1000);
+    t.same(await eventually(received, reported, 20_000), [1000, 1000], 'after 15 s at the latest');
+    t.same(await values('istio_tcp_connections_closed_total'), [undefined, undefined]);
+    writeFileSync(release, '');
+    t.match(await held, { code: 0 });
+    const closed = () => values('istio_tcp_connections_closed_total');
+    t.same(await eventually(closed, (all) => all.every((value) => value === 1)), [1, 1]);
+    t.same(await received(), [1000, 1000]);
+  });
 
   const noDatabase =
     isThere('mariadbd') && isThere('mariadb')

@@ -138,9 +138,13 @@ export async function fetchText(url: string): Promise<string> {
   return text;
 }
 
-/** Asks until the answer will do, for at most ten seconds; the last answer is given, whatever it is. */
-export async function eventually<T>(ask: () => Promise<T> | T, willDo: (answer: T) => boolean): Promise<T> {
-  const deadline = performance.now() + 10_000;
+/** Asks until the answer will do; the last answer is given, whatever it is. */
+export async function eventually<T>(
+  ask: () => Promise<T> | T,
+  willDo: (answer: T) => boolean,
+  longestMs = 10_000,
+): Promise<T> {
+  const deadline = performance.now() + longestMs;
   for (;;) {
     const answer = await ask();
     if (willDo(answer) || performance.now() > deadline) return answer;
