@@ -13,10 +13,13 @@ export type Command =
   | { readonly kind: 'status'; readonly mesh: string | undefined; readonly format: 'text' | 'json' }
   | { readonly kind: 'down'; readonly mesh: string | undefined }
   | { readonly kind: 'derive'; readonly paths: readonly string[]; readonly format: 'text' | 'json' }
-  | { readonly kind: 'daemon'; readonly daemon: 'ztunnel' | 'waypoint'; readonly argv: readonly string[] }
+  | { readonly kind: 'daemon'; readonly daemon: Daemon; readonly argv: readonly string[] }
   | { readonly kind: 'version'; readonly format: 'text' | 'json' }
   | { readonly kind: 'help'; readonly topic: string | undefined }
   | { readonly kind: 'problem'; readonly message: string };
+
+/** What a cluster runs. */
+export type Daemon = 'ztunnel' | 'waypoint' | 'controller';
 
 export interface MeshOptions {
   readonly name: string;
@@ -41,6 +44,7 @@ export const commandNames = [
   'derive',
   'ztunnel',
   'waypoint',
+  'controller',
   'version',
 ] as const;
 
@@ -64,7 +68,8 @@ export function parseCommandLine(argv: readonly string[]): Command {
   const separator = words.indexOf('--');
   const own = separator < 0 ? words : words.slice(0, separator);
   if (own.includes('--help') || own.includes('-h')) return { kind: 'help', topic: name };
-  if (name === 'ztunnel' || name === 'waypoint') return { kind: 'daemon', daemon: name, argv: words };
+  if (name === 'ztunnel' || name === 'waypoint' || name === 'controller')
+    return { kind: 'daemon', daemon: name, argv: words };
   return parseOwnCommand(name, words);
 }
 

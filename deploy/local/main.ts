@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../common/errors.ts';
-import { type Command, parseCommandLine } from './command-line.ts';
+import { type Command, type Daemon, parseCommandLine } from './command-line.ts';
 import { runDerive } from './derive-process.ts';
 import { runInPod } from './exec-process.ts';
 import { fetchStatus } from './gate-client.ts';
@@ -75,11 +75,21 @@ async function endMesh(mesh: string | undefined): Promise<number> {
 }
 
 /** They are whole programs with signals of their own; whoever started us may end them too. */
-async function runDaemon(daemon: 'ztunnel' | 'waypoint', argv: readonly string[]): Promise<number> {
+async function runDaemon(daemon: Daemon, argv: readonly string[]): Promise<number> {
   void whenLifelineEnds().then(() => process.kill(process.pid, 'SIGTERM'));
-  const { main } =
-    daemon === 'ztunnel' ? await import('../../ztunnel/main.ts') : await import('../../waypoint/main.ts');
+  const { main } = await loadDaemon(daemon);
   return main(argv, process.env);
+}
+
+function loadDaemon(daemon: Daemon) {
+  switch (daemon) {
+    case 'ztunnel':
+      return import('../../ztunnel/main.ts');
+    case 'waypoint':
+      return import('../../waypoint/main.ts');
+    case 'controller':
+      return import('../controller/main.ts');
+  }
 }
 
 /** Ctrl-C, a signal, or the end of whoever started us. */

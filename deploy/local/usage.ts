@@ -11,6 +11,7 @@ Usage: ambientd COMMAND [options]
   down                         end the mesh
   derive FILE|DIR… [--json]    print what the mesh makes of Kubernetes objects: workloads, services, policies
   ztunnel, waypoint            the two daemons, as a cluster runs them (configured by the environment)
+  controller                   the mesh's own CA, in a cluster without istiod
   version [--json]
 
 Every command has --help. Exit codes: 0 done, 1 failed, 64 bad usage or configuration.
@@ -78,6 +79,31 @@ Runs the node proxy. All configuration comes from the environment, as for Istio'
   waypoint: `Usage: ambientd waypoint
 
 Runs one waypoint. All configuration comes from the environment.
+`,
+  controller: `Usage: ambientd controller
+
+Runs the mesh's own CA in a cluster without istiod: its root in a Secret, the trust bundle istio-ca-root-cert in each
+namespace, and Istio's CreateCertificate on port 15012. Any number of replicas may run. Rights it needs:
+deploy/cluster/controller-rbac.yaml. A new root on demand: kubectl -n istio-system annotate secret ambientd-ca
+ambientd/rotate-root=now. All configuration comes from the environment:
+
+  KUBECONFIG                        a file; default: the service account of the pod
+  POD_NAMESPACE                     of the Secret (istio-system)
+  AMBIENTD_CA_SECRET                its name (ambientd-ca); one with tls.crt and tls.key is taken as the root
+  AMBIENTD_CA_LISTEN                address and port (0.0.0.0:15012)
+  AMBIENTD_CA_NAMES                 host names of the server's certificate, by commas (istiod.<namespace>.svc …)
+  TRUST_DOMAIN, CLUSTER_DOMAIN      both cluster.local
+  TOKEN_AUDIENCES                   istio-ca
+  CA_TRUSTED_NODE_ACCOUNTS          who may ask for the pods of its node (istio-system/ztunnel)
+  MAX_WORKLOAD_CERT_TTL             24h
+  CITADEL_SELF_SIGNED_CA_CERT_TTL   of a root (87600h)
+  CITADEL_SELF_SIGNED_ROOT_CERT_GRACE_PERIOD_PERCENTILE
+                                    the last part of its life, in which the next one takes over (20)
+  AMBIENTD_CA_SPREAD                what a bundle may need to reach everyone (10m)
+  AMBIENTD_SYNC_INTERVAL            60s
+  AMBIENTD_STATS_PORT, AMBIENTD_READINESS_PORT
+                                    15020 and 15021
+  RUST_LOG, LOG_FORMAT              info, plain
 `,
   version: 'Usage: ambientd version [--json]\n',
 };

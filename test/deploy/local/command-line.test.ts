@@ -36,6 +36,7 @@ t.test('the other commands', async (t) => {
     format: 'json',
   });
   t.same(parseCommandLine(['ztunnel', 'x']), { kind: 'daemon', daemon: 'ztunnel', argv: ['x'] });
+  t.same(parseCommandLine(['controller']), { kind: 'daemon', daemon: 'controller', argv: [] });
   t.same(parseCommandLine(['proxy', 'ztunnel']), { kind: 'daemon', daemon: 'ztunnel', argv: [] });
   t.same(parseCommandLine(['version', '--json']), { kind: 'version', format: 'json' });
 });
@@ -43,7 +44,18 @@ t.test('the other commands', async (t) => {
 t.test('help is found at every command', async (t) => {
   t.same(parseCommandLine([]), { kind: 'help', topic: undefined });
   t.same(parseCommandLine(['--help']), { kind: 'help', topic: undefined });
-  for (const name of ['up', 'demo', 'exec', 'status', 'down', 'derive', 'ztunnel', 'waypoint', 'version']) {
+  for (const name of [
+    'up',
+    'demo',
+    'exec',
+    'status',
+    'down',
+    'derive',
+    'ztunnel',
+    'waypoint',
+    'controller',
+    'version',
+  ]) {
     t.same(parseCommandLine([name, '--help']), { kind: 'help', topic: name });
   }
 });

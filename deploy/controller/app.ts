@@ -1,0 +1,120 @@
+// The mesh's own CA in a cluster without istiod: roots in a Secret, the trust bundle in each namespace, a signing service
+// that speaks Istio's CreateCertificate. Any number of replicas may run; none of them leads.
+import type { KubeConfig } from '@kubernetes/client-node';
+import { createHttpServer } from '../../common/admin/http-server.ts';
+import { metricsRoutes } from '../../common/admin/metrics-routes.ts';
+import { createReadiness, readinessRoutes } from '../../common/admin/readiness.ts';
+import { type CaServer, createCaServer } from '../../common/ca/ca-server.ts';
+import { createTokenAuthorizer } from '../../common/ca/token-authorizer.ts';
+import { trustBundle } from '../../common/identity/root-set.ts';
+import type { Runnable } from '../../common/lifecycle.ts';
+import type { Logging } from '../../common/logger.ts';
+import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
+import { bundleName, keepBundles } from './bundle-keeper.ts';
+import { createClusterClient } from './cluster-client.ts';
+import { createClusterWatcher, type WatchedPath } from './cluster-watcher.ts';
+import type { ControllerConfig } from './config.ts';
+import { createControllerMetrics } from './controller-metrics.ts';
+import { createRootKeeper } from './root-keeper.ts';
+import { createSigningAuthority } from './signing-authority.ts';
+import { createSyncLoop } from './sync-loop.ts';
+
+export interface ControllerOptions {
+  readonly config: ControllerConfig;
+  readonly kubeConfig: KubeConfig;
+  readonly logging: Logging;
+}
+
+export interface Controller extends Runnable {
+  /** What they got, once started. */
+  readonly ports: { readonly metrics: number; readonly readiness: number; readonly ca: number };
+}
+
+const caTask = 'certificate authority';
+/** Namespaces that could not be written are tried again after this. */
+const bundleRetryMs = 5_000;
+
+export function createController({ config, kubeConfig, logging }: ControllerOptions): Controller {
+  const { namespace, secretName, trustDomain, rootTerms, audiences, trustedNodeAccounts } = config;
+  const now = Date.now;
+  const log = logging.logger('ca');
+  const readiness = createReadiness([caTask]);
+  const registry = createMetricsRegistry();
+  const metrics = createControllerMetrics(registry.recorder);
+  const cluster = createClusterClient(kubeConfig);
+
+  const secret = { namespace, name: secretName };
+  const roots = createRootKeeper({ store: cluster, secret, terms: rootTerms, trustDomain, now, log });
+  const authority = createSigningAuthority({
+    trustDomain,
+    lifetimeMs: rootTerms.workloadLifetimeMs,
+    // Half of what the plan allows for a root to reach every replica.
+    maxAgeMs: rootTerms.marginMs / 2,
+    serverNames: config.serverNames,
+    now,
+  });
+  const rules = { trustDomain, trustedNodeAccounts };
+  const authorize = createTokenAuthorizer({ facts: cluster, rules, audiences, now });
+  let server: CaServer | undefined;
+
+  async function synchronize(): Promise<number> {
+    const { set, dueAtMs } = await roots.sync();
+    await authority.adopt(set);
+    server?.useCertificate(await authority.serverCertificate());
+    const { failed } = await keepBundles(cluster, trustBundle(set), log);
+    metrics.synced(set, now(), failed);
+    return Math.min(dueAtMs, now() + (failed > 0 ? bundleRetryMs : config.syncIntervalMs));
+  }
+  const loop = createSyncLoop({ run: synchronize, now, onFailure: metrics.syncFailed, log });
+  const watcher = createClusterWatcher(kubeConfig, watchedPaths(namespace, secretName), loop.poke, log);
+
+  const httpLog = logging.logger('http');
+  const stats = createHttpServer({
+    name: 'metrics server',
+    listen: { host: 'any', port: config.metricsPort },
+    routes: metricsRoutes((accept) => registry.expose(accept)),
+    log: httpLog,
+  });
+  const ready = createHttpServer({
+    name: 'readiness server',
+    listen: { host: 'any', port: config.readinessPort },
+    routes: readinessRoutes(readiness),
+    log: httpLog,
+  });
+
+  const app: Controller = {
+    get ports() {
+      return { metrics: stats.port, readiness: ready.port, ca: server?.address.port ?? config.listen.port };
+    },
+    async start() {
+      await stats.start();
+      await ready.start();
+      await loop.start();
+      watcher.start();
+      const tls = await authority.serverCertificate();
+      server = createCaServer({ authority, authorize, tls, listen: config.listen, log, onAnswer: metrics.answered });
+      await server.start();
+      readiness.done(caTask);
+    },
+    async drain(deadlineMs) {
+      readiness.pend(caTask);
+      await server?.drain(deadlineMs);
+      await app.close();
+    },
+    async close() {
+      watcher.close();
+      await loop.close();
+      await server?.close();
+      for (const used of [stats, ready]) await used.close();
+    },
+  };
+  return app;
+}
+
+function watchedPaths(namespace: string, secretName: string): readonly WatchedPath[] {
+  return [
+    { path: '/api/v1/namespaces' },
+    { path: '/api/v1/configmaps', fieldSelector: `metadata.name=${bundleName}` },
+    { path: `/api/v1/namespaces/${namespace}/secrets`, fieldSelector: `metadata.name=${secretName}` },
+  ];
+}

@@ -1,0 +1,236 @@
+// The few calls of the Kubernetes API that the controller makes, each bounded in time. Values in and out; a failure is a
+// MeshError that says which call failed and why: NOT_PERMITTED for missing rights, IO_FAILED otherwise.
+import {
+  ApiException,
+  AuthenticationV1Api,
+  CoreV1Api,
+  createConfiguration,
+  KubeConfig,
+  type Middleware,
+  PatchStrategy,
+  ServerConfiguration,
+  setHeaderOptions,
+  type V1Pod,
+  type V1Secret,
+} from '@kubernetes/client-node';
+import { readReview } from '../../common/ca/reviewed-token.ts';
+import type { ClusterFacts } from '../../common/ca/token-authorizer.ts';
+import { MeshError } from '../../common/errors.ts';
+
+/** Texts, not base64. */
+export interface KeptSecret {
+  readonly data: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly resourceVersion: string;
+}
+
+export interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface SecretStore {
+  /** Undefined when there is none. */
+  readSecret(at: ObjectName): Promise<KeptSecret | undefined>;
+  /** `conflict`: there is one already. */
+  createSecret(at: ObjectName, data: KeptSecret['data']): Promise<'written' | 'conflict'>;
+  /** `conflict`: it has changed since, or is gone. */
+  replaceSecret(at: ObjectName, changed: KeptSecret): Promise<'written' | 'conflict'>;
+}
+
+export interface ConfigMapStore {
+  /** Those that do not end. */
+  listNamespaces(): Promise<readonly string[]>;
+  /** Of every namespace that has a ConfigMap of this name: the text under this key. */
+  listConfigMaps(name: string, key: string): Promise<ReadonlyMap<string, string | undefined>>;
+  /** Creates it, or takes this key of it over. */
+  applyConfigMap(at: ObjectName, data: Readonly<Record<string, string>>): Promise<void>;
+}
+
+export type ClusterClient = ClusterFacts & SecretStore & ConfigMapStore;
+
+const fieldManager = 'ambientd-controller';
+const callTimeoutMs = 10_000;
+const rightsFile = 'deploy/cluster/controller-rbac.yaml';
+
+/** @param path of a kubeconfig; undefined: the service account of the pod this runs in. @throws MeshError CONFIG_INVALID */
+export function loadKubeConfig(path: string | undefined): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    if (path === undefined) config.loadFromCluster();
+    else config.loadFromFile(path);
+  } catch (cause) {
+    throw new MeshError('CONFIG_INVALID', `cannot read the kubeconfig ${path}: ${String(cause)}`, { cause });
+  }
+  if (URL.parse(config.getCurrentCluster()?.server ?? '') !== null) return config;
+  const where = path === undefined ? 'this runs in no pod; set KUBECONFIG' : `${path} names no server of its context`;
+  throw new MeshError('CONFIG_INVALID', `the Kubernetes API server is not known: ${where}`);
+}
+
+export function createClusterClient(config: KubeConfig): ClusterClient {
+  const server = config.getCurrentCluster()?.server ?? '';
+  const configuration = createConfiguration({
+    baseServer: new ServerConfiguration(server, {}),
+    authMethods: { default: config },
+    promiseMiddleware: [timeLimit],
+  });
+  const core = new CoreV1Api(configuration);
+  const authentication = new AuthenticationV1Api(configuration);
+  const call = <T>(what: string, answer: Promise<T>): Promise<T> =>
+    answer.catch((cause: unknown) => {
+      throw failed(what, server, cause);
+    });
+
+  return {
+    async reviewToken(token, audiences) {
+      const body = { spec: { token, audiences: [...audiences] } };
+      const { status } = await call('review a token', authentication.createTokenReview({ body }));
+      return readReview(status, audiences);
+    },
+    async nodeOfPod(namespace, name) {
+      const pod = await orUndefined(core.readNamespacedPod({ namespace, name }), `read pod ${namespace}/${name}`, call);
+      return pod?.spec?.nodeName || undefined;
+    },
+    async podsOfNode(node) {
+      const answer = core.listPodForAllNamespaces({ fieldSelector: `spec.nodeName=${node}` });
+      return (await call(`list the pods of node ${node}`, answer)).items.map(asNodePod);
+    },
+    ...secretStore(core, call),
+    ...configMapStore(core, call),
+  };
+}
+
+type Call = <T>(what: string, answer: Promise<T>) => Promise<T>;
+
+function secretStore(core: CoreV1Api, call: Call): SecretStore {
+  const described = ({ namespace, name }: ObjectName) => `secret ${namespace}/${name}`;
+  return {
+    async readSecret(at) {
+      const found = await orUndefined(core.readNamespacedSecret(at), `read ${described(at)}`, call);
+      return found && asKeptSecret(found);
+    },
+    createSecret: (at, data) => {
+      const body = { metadata: at, type: 'Opaque', data: encodeValues(data) };
+      return orConflict(
+        core.createNamespacedSecret({ namespace: at.namespace, body }),
+        `create ${described(at)}`,
+        call,
+      );
+    },
+    replaceSecret: (at, { data, annotations, resourceVersion }) => {
+      const metadata = { ...at, annotations: { ...annotations }, resourceVersion };
+      const answer = core.replaceNamespacedSecret({
+        ...at,
+        body: { metadata, type: 'Opaque', data: encodeValues(data) },
+      });
+      return orConflict(answer, `replace ${described(at)}`, call);
+    },
+  };
+}
+
+function configMapStore(core: CoreV1Api, call: Call): ConfigMapStore {
+  return {
+    async listNamespaces() {
+      const { items } = await call('list namespaces', core.listNamespace());
+      return items.filter(({ status }) => status?.phase !== 'Terminating').map(({ metadata }) => metadata?.name ?? '');
+    },
+    async listConfigMaps(name, key) {
+      const answer = core.listConfigMapForAllNamespaces({ fieldSelector: `metadata.name=${name}` });
+      const { items } = await call(`list the configmaps ${name}`, answer);
+      return new Map(items.map(({ metadata, data }) => [metadata?.namespace ?? '', data?.[key]]));
+    },
+    async applyConfigMap(at, data) {
+      const labels = { 'istio.io/config': 'true' };
+      const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...at, labels }, data };
+      const options = setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply);
+      const answer = core.patchNamespacedConfigMap({ ...at, body, fieldManager, force: true }, options);
+      await call(`write configmap ${at.namespace}/${at.name}`, answer);
+    },
+  };
+}
+
+const timeLimit: Middleware = {
+  async pre(context) {
+    context.setSignal(AbortSignal.timeout(callTimeoutMs));
+    return context;
+  },
+  post: async (context) => context,
+};
+
+function asNodePod({ metadata, spec, status }: V1Pod) {
+  return {
+    namespace: metadata?.namespace ?? '',
+    name: metadata?.name ?? '',
+    uid: metadata?.uid ?? '',
+    serviceAccount: spec?.serviceAccountName ?? '',
+    phase: status?.phase ?? 'Unknown',
+  };
+}
+
+function asKeptSecret({ data = {}, metadata }: V1Secret): KeptSecret {
+  const texts = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]);
+  return {
+    data: Object.fromEntries(texts),
+    annotations: metadata?.annotations ?? {},
+    resourceVersion: metadata?.resourceVersion ?? '',
+  };
+}
+
+function encodeValues(data: KeptSecret['data']): Record<string, string> {
+  return Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]));
+}
+
+async function orUndefined<T>(answer: Promise<T>, what: string, call: Call): Promise<T | undefined> {
+  const found = answer.catch((error: unknown) => {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  });
+  return call(what, found);
+}
+
+/** A replaced object that is gone answers 404, a created one that is there 409. */
+async function orConflict(answer: Promise<unknown>, what: string, call: Call): Promise<'written' | 'conflict'> {
+  const written = answer.then(
+    () => 'written' as const,
+    (error: unknown) => {
+      if ([404, 409].includes(statusOf(error) ?? 0)) return 'conflict' as const;
+      throw error;
+    },
+  );
+  return call(what, written);
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof ApiException ? error.code : undefined;
+}
+
+/** The library's own message would repeat headers and bodies. */
+function failed(what: string, server: string, cause: unknown): MeshError {
+  const status = statusOf(cause);
+  if (status === 401 || status === 403) {
+    const remedy = status === 403 ? `apply ${rightsFile}` : 'check the token of its service account';
+    return new MeshError('NOT_PERMITTED', `may not ${what}: ${describe(cause)}; ${remedy}`, { cause });
+  }
+  return new MeshError('IO_FAILED', `cannot ${what} at ${server}: ${describe(cause)}; check the API server`, { cause });
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ApiException)
+    return `HTTP status ${error.code}, ${messageOf(error.body) ?? 'without a message'}`;
+  if (!(error instanceof Error)) return String(error);
+  // The message of a failed fetch is in its cause.
+  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
+}
+
+/** Of a Kubernetes Status, parsed or as text. */
+function messageOf(body: unknown): string | undefined {
+  if (typeof body === 'string') {
+    try {
+      return messageOf(JSON.parse(body));
+    } catch {
+      return undefined;
+    }
+  }
+  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  return typeof message === 'string' ? message : undefined;
+}
