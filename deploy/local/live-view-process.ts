@@ -47,7 +47,9 @@ export function openLiveView(): LiveView {
     const samples = status === undefined ? [] : await fetchSamples(status);
     if (life === 'stopped') return;
     const now: Scrape = { samples, atMs: performance.now() };
-    if (status !== undefined) draw(statusTable(now, before));
+    const view = screen();
+    const columns = view.kind === 'terminal' ? view.columns : undefined;
+    if (status !== undefined) draw(statusTable(now, before, columns));
     before = now;
     timer = setTimeout(() => void refresh(gateUrl), output.isTTY ? terminalRefreshMs : plainRefreshMs);
   };

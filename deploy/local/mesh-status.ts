@@ -89,14 +89,41 @@ export function describeUrls(status: MeshStatus): readonly string[] {
   ];
 }
 
-/** Columns as wide as their widest cell; the last one as long as it is. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+/** Names are cut to no less than this. */
+const narrowestCell = 8;
+
+/** Columns as wide as their widest cell; the last one as long as it is. The widest give way where lines would pass `columns`. */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns = Number.POSITIVE_INFINITY,
+): readonly string[] {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
   );
+  const gap = '  ';
+  const room = columns - gap.length * (header.length - 1);
+  while (sumOf(widths) > room) {
+    const widest = Math.max(...widths);
+    if (widest <= narrowestCell) break;
+    widths[widths.indexOf(widest)] = widest - 1;
+  }
   return [header, ...rows].map((row) =>
-    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
+    row
+      .map((cell, column) => {
+        const shown = fitText(cell, widths[column] ?? 0);
+        return column === row.length - 1 ? shown : shown.padEnd(widths[column] ?? 0);
+      })
+      .join(gap),
   );
+}
+
+export function fitText(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`;
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + each, 0);
 }
 
 export type PodChoice =

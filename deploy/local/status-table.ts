@@ -10,24 +10,39 @@ export interface Scrape {
 
 const mostRows = 20;
 
-export function statusTable(now: Scrape, before: Scrape | undefined): readonly string[] {
+const requestHeader = ['ROUTE', 'DESTINATION', 'CODE', 'REPORTER', 'REQUESTS', 'PER SECOND'];
+const connectionHeader = ['SOURCE', 'DESTINATION', 'SECURITY', 'REPORTER', 'OPENED', 'CLOSED', 'SENT', 'RECEIVED'];
+/** The first to go where the terminal is narrow: the numbers stay. */
+const spareTitle = 'SECURITY';
+
+/** @param columns of the terminal; no limit without one */
+export function statusTable(
+  now: Scrape,
+  before: Scrape | undefined,
+  columns = Number.POSITIVE_INFINITY,
+): readonly string[] {
   const routes = requestRows(now, before);
   const pairs = connectionRows(now.samples);
   return [
-    ...section('istio_requests_total', ['ROUTE', 'DESTINATION', 'CODE', 'REPORTER', 'REQUESTS', 'PER SECOND'], routes),
+    ...section('istio_requests_total', requestHeader, routes, columns),
     '',
-    ...section(
-      'istio_tcp_*',
-      ['SOURCE', 'DESTINATION', 'SECURITY', 'REPORTER', 'OPENED', 'CLOSED', 'SENT', 'RECEIVED'],
-      pairs,
-    ),
+    ...section('istio_tcp_*', connectionHeader, pairs, columns),
   ];
 }
 
-function section(title: string, header: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+function section(
+  title: string,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+): readonly string[] {
   if (rows.length === 0) return [`${title}: nothing yet`];
   const more = rows.length > mostRows ? [`… and ${rows.length - mostRows} more`] : [];
-  return [title, ...table(header, rows.slice(0, mostRows)), ...more];
+  const whole = table(header, rows.slice(0, mostRows));
+  if (whole.every((line) => line.length <= columns)) return [title, ...whole, ...more];
+  const spare = header.indexOf(spareTitle);
+  const kept = [header, ...rows.slice(0, mostRows)].map((row) => row.filter((_, column) => column !== spare));
+  return [title, ...table(kept[0] ?? [], kept.slice(1), columns), ...more];
 }
 
 function requestRows(now: Scrape, before: Scrape | undefined): readonly (readonly string[])[] {

@@ -44,6 +44,17 @@ t.test('requests per route with their rate, bytes per pair', async (t) => {
   t.match(lines.at(-1), /^curl +podinfo-svc \(podinfo\) +mutual TLS +source +3 +2 +2\.0 KiB +10 B$/);
 });
 
+t.test('on a narrow terminal names are cut and every number stays', async (t) => {
+  const lines = statusTable({ samples, atMs: 2000 }, undefined, 68);
+  t.ok(
+    lines.every((line) => line.length <= 68),
+    'no line is longer than the terminal',
+  );
+  t.match(lines.at(-2), /^SOURCE +DESTINATION +REPORTER +OPENED +CLOSED +SENT +RECEIVED$/);
+  t.match(lines.at(-1), /^curl +podinfo-svc \(p… +source +3 +2 +2\.0 KiB +10 B$/);
+  t.match(statusTable({ samples, atMs: 2000 }, undefined, 200).at(-1), /mutual TLS/);
+});
+
 t.test('nothing yet is said so', async (t) => {
   t.same(statusTable({ samples: [], atMs: 0 }, undefined), [
     'istio_requests_total: nothing yet',
@@ -65,5 +76,10 @@ t.test('a terminal is redrawn in place and never over its size; elsewhere lines 
   const screen = { kind: 'terminal', columns: 5, rows: 3, colour: 'off' } as const;
   t.equal(redraw(screen, ['abcdefgh', 'b', 'c'], 2), '\x1b[2A\r\x1b[Jabcd…\nb\n');
   t.equal(redraw({ ...screen, colour: 'on' }, ['ROUTE'], 0), '\r\x1b[J\x1b[1mROUTE\x1b[0m\n');
+  t.equal(
+    redraw({ ...screen, colour: 'on' }, ['REPORTER'], 0),
+    '\r\x1b[J\x1b[1mREPO…\x1b[0m\n',
+    'a title that is cut is one',
+  );
   t.equal(redraw({ kind: 'plain' }, ['abcdefgh'], 1), 'abcdefgh\n');
 });
