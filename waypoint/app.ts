@@ -45,7 +45,7 @@ const tasks = { state: 'state', certificate: 'certificate', listener: 'HBONE lis
 export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoint {
   const log = logging.logger('waypoint');
   const readiness = createReadiness(Object.values(tasks));
-  const metrics = createMetricsRegistry();
+  const metrics = createMetricsRegistry(config.series);
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
   const telemetry = createTelemetry(config, logging, metrics.recorder);
@@ -200,7 +200,7 @@ function createServers(config: WaypointConfig, logging: Logging, metrics: Metric
   const serve = (name: string, port: number, routes: readonly Route[]) => {
     return createAdminServer({ name, listen: { host, port }, routes, log });
   };
-  const scrape = metricsRoutes((accept) => metrics.exposition(accept));
+  const scrape = metricsRoutes((accept) => metrics.expose(accept));
   const stats = serve('metrics server', config.ports.stats, scrape);
   const prometheus = serve('Prometheus server', config.ports.prometheus, scrape);
   const ready = serve('readiness server', config.ports.readiness, readinessRoutes(readiness));

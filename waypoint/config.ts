@@ -3,6 +3,7 @@
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import { type IpAddress, parseIp } from '../common/net/address.ts';
+import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
 
 /** A text given as it is, or a file that may change while we run. */
 export type TextSource =
@@ -61,6 +62,8 @@ export interface WaypointConfig {
   readonly accessLog: 'on' | 'off';
   /** `TCP_REPORTING_INTERVAL`, 15s; a Telemetry's reportingInterval wins. */
   readonly tcpReportingIntervalMs: number;
+  /** Bounds of the metrics' series. */
+  readonly series: SeriesBounds;
   /** `PROTOCOL_DETECTION_TIMEOUT`, 5s: silence after which a connection of undeclared protocol is carried unread. */
   readonly protocolDetectionMs: number;
   /** `TERMINATION_DRAIN_DURATION`, 5s. */
@@ -101,6 +104,7 @@ export function parseWaypointConfig(env: Environment, fileExists: (path: string)
     ports: readPorts(read),
     accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
+    series: readSeriesBounds(read),
     protocolDetectionMs: read.durationMs('PROTOCOL_DETECTION_TIMEOUT', 5_000),
     drainDeadlineMs: read.durationMs('TERMINATION_DRAIN_DURATION', 5_000),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),

@@ -9,12 +9,13 @@ import type { ConnectionPath, ConnectionTracker } from './connections/connection
 import type { ServedPod } from './inpod/pod-proxies.ts';
 
 export function dumpSettings(config: ZtunnelConfig): Json {
-  const { ca, logDirectives, mode, ports, ...rest } = config;
+  const { ca, logDirectives, mode, ports, series, ...rest } = config;
   const token = ca.token.kind === 'literal' ? { kind: 'literal' } : { ...ca.token };
   return {
     ...rest,
     mode: mode.kind === 'dedicated' ? { ...mode, workload: { ...mode.workload } } : { ...mode },
     ports: { ...ports },
+    series: { ...series },
     // Headers may carry credentials.
     ca: { ...ca, rootCa: { ...ca.rootCa }, token, headers: Object.keys(ca.headers) },
     logDirectives: writeDirectives(logDirectives),

@@ -3,6 +3,7 @@
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import type { WorkloadName } from '../common/mesh/mesh-view.ts';
+import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
 
 export type ProxyMode =
   /** Pods of this node, handed over by the CNI agent through the ZDS socket. */
@@ -71,6 +72,8 @@ export interface ZtunnelConfig {
   readonly explicitEntry: 'off' | 'on';
   /** `TCP_REPORTING_INTERVAL`, 15s: between two reports of a living connection's bytes; 0: at its end only. */
   readonly tcpReportingIntervalMs: number;
+  /** Bounds of the metrics' series. */
+  readonly series: SeriesBounds;
   /** `CONNECTION_TERMINATION_DEADLINE`, else from `TERMINATION_GRACE_PERIOD_SECONDS`, else 5s. */
   readonly drainDeadlineMs: number;
   /** `LOG_FORMAT`, plain. */
@@ -112,6 +115,7 @@ export function parseZtunnelConfig(env: Environment, fileExists: FileExists): Co
     responseBaggage: read.flag('ENABLE_RESPONSE_BAGGAGE', true),
     explicitEntry: read.flag('UNSTABLE_ENABLE_SOCKS5', false) || mode.kind === 'explicit' ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
+    series: readSeriesBounds(read),
     drainDeadlineMs: readDrainDeadlineMs(read),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),
     logDirectives: readLogDirectives(read),

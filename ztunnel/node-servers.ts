@@ -38,7 +38,7 @@ export function createNodeServers(options: NodeServersOptions): NodeServers {
   const stats = createHttpServer({
     name: 'metrics server',
     listen: { host, port: ports.metrics },
-    routes: metricsRoutes((accept) => metrics.exposition(accept)),
+    routes: metricsRoutes((accept) => metrics.expose(accept)),
     log,
   });
   const ready = createHttpServer({

@@ -12,7 +12,8 @@ export interface HttpResponse {
   readonly status: number;
   /** Default content type: `text/plain; charset=utf-8`. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  /** Pieces are sent as they come, for as long as the client reads. */
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
 export interface Route {

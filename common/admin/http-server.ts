@@ -1,6 +1,8 @@
 // A small HTTP/1.1 server for admin, readiness and metrics: routes as data in, answers out. Its limits are ztunnel's
 // (ztunnel.md §1): 2 s for the header, 8 KiB of it; bytes that are no HTTP are answered with 400.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { MeshError, type MeshErrorCode } from '../errors.ts';
 import type { Runnable } from '../lifecycle.ts';
 import type { Logger } from '../log.ts';
@@ -103,13 +105,20 @@ async function answer(
     log.error({ server: name, path: url, error }, 'request failed');
     return { status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` };
   });
+  const isWhole = typeof body === 'string' || body instanceof Uint8Array;
   response.writeHead(status, {
     'content-type': 'text/plain; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
+    ...(isWhole && { 'content-length': Buffer.byteLength(body) }),
     ...extra,
     ...(phase.kind === 'draining' && { connection: 'close' }),
   });
-  response.end(body);
+  if (isWhole) {
+    response.end(body);
+    return;
+  }
+  await pipeline(Readable.from(body), response).catch((error: unknown) => {
+    log.debug({ server: name, path: url, error }, 'answer not finished');
+  });
 
   async function respond(): Promise<HttpResponse> {
     if (!URL.canParse(url, 'http://localhost')) return { status: 400, body: 'malformed request target\n' };

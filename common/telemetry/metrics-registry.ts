@@ -1,62 +1,73 @@
-// What a daemon's /metrics answers: our series, merged into prom-client's registry and written by it.
+// What a daemon's /metrics answers: our series, those of the runtime, and the registry's own, in prom-client's formats.
 // Prometheus text by default, OpenMetrics where the scraper asks for it (ztunnel.md §10). Empty metrics are left out.
-import { type Metric, type OpenMetricsContentType, Registry } from 'prom-client';
+import { setImmediate as otherWork } from 'node:timers/promises';
+import {
+  contentTypeOf,
+  type Exposition,
+  formatFor,
+  type ReadFamily,
+  type TextFormat,
+  writeExposition,
+} from './exposition.ts';
+import type { FamilyBounds, MetricFamily } from './metric-family.ts';
 import type { Recorder } from './recorder.ts';
-import { type MetricFamily, SeriesTable } from './series-table.ts';
-
-export interface Exposition {
-  readonly contentType: string;
-  readonly body: string;
-}
+import { defaultSeriesBounds } from './series-bounds.ts';
+import { describeSeries } from './series-metrics.ts';
+import { SeriesTable } from './series-table.ts';
 
 export interface MetricsRegistry {
   readonly recorder: Recorder;
   /** @param accept the scrape request's Accept header */
-  exposition(accept: string | undefined): Promise<Exposition>;
+  expose(accept: string | undefined): Exposition;
+  /** The whole page in one text. */
+  exposition(accept: string | undefined): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Called before each scrape: for gauges that are read rather than counted. */
   onScrape(update: () => void): void;
+  /** Further families, read at each scrape. */
+  readAtScrape(read: () => Promise<readonly ReadFamily[]>): void;
 }
 
-export function createMetricsRegistry(): MetricsRegistry {
-  const text = new Registry();
-  const open = new Registry<OpenMetricsContentType>();
-  open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+const evictionsPerSlice = 500;
+
+export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): MetricsRegistry {
+  const bounds: FamilyBounds = { ...defaultSeriesBounds, now: () => performance.now(), ...given };
+  const table = new SeriesTable(bounds);
   const updates: (() => void)[] = [];
-  const table = new SeriesTable((family) => {
-    text.registerMetric(asPromClientMetric(family));
-    open.registerMetric(asPromClientMetric(family));
-  });
+  const readers: (() => Promise<readonly ReadFamily[]>)[] = [];
+  const readAll = async (): Promise<readonly ReadFamily[]> => {
+    const read = await Promise.all(readers.map((reader) => reader()));
+    return [...describeSeries(table.families(), bounds.maxSeries), ...read.flat()];
+  };
+
+  async function* slicesOf(format: TextFormat): AsyncGenerator<string> {
+    for (const update of updates) update();
+    const startedAtMs = bounds.now();
+    const families = table.families();
+    yield* writeExposition(format, families, readAll);
+    // Only now: each series that leaves has been shown with its last value.
+    await evictIdle(families, startedAtMs);
+  }
+
+  const expose = (accept: string | undefined): Exposition => {
+    const format = formatFor(accept);
+    return { contentType: contentTypeOf(format), slices: slicesOf(format) };
+  };
   return {
     recorder: table,
-    onScrape: (update) => updates.push(update),
+    expose,
     async exposition(accept) {
-      for (const update of updates) update();
-      const registry = accept?.includes('application/openmetrics-text') ? open : text;
-      return { contentType: registry.contentType, body: await registry.metrics() };
+      const { contentType, slices } = expose(accept);
+      let body = '';
+      for await (const slice of slices) body += slice;
+      return { contentType, body };
     },
+    onScrape: (update) => updates.push(update),
+    readAtScrape: (read) => readers.push(read),
   };
 }
 
-/**
- * The part of prom-client's metric that its registry reads. Each registry gets its own: in OpenMetrics mode the
- * registry cuts `_total` from the name of the object it was given.
- */
-function asPromClientMetric(family: MetricFamily): Metric {
-  const { name, help, kind } = family.definition;
-  const metric = {
-    type: kind,
-    name,
-    get: async () => ({
-      name: metric.name,
-      help,
-      type: kind,
-      aggregator: 'sum',
-      values: family.samples().map(({ suffix, labels, value }) => ({
-        labels,
-        value,
-        ...(suffix === '' ? {} : { metricName: `${metric.name}${suffix}` }),
-      })),
-    }),
-  };
-  return metric as unknown as Metric;
+async function evictIdle(families: readonly MetricFamily[], shownAtMs: number): Promise<void> {
+  for (const family of families) {
+    while (family.evictIdle(shownAtMs, evictionsPerSlice) === 'more') await otherWork();
+  }
 }

@@ -14,7 +14,10 @@ export interface MetricDefinition {
   readonly buckets?: readonly number[];
 }
 
-/** One series. `add` is a plain addition; `release` says that this holder will add no more (the series may then expire when idle). */
+/**
+ * One series, held by whoever asked for it until it calls `release`, once: it will add no more, and the series may leave when
+ * nobody holds it for long. `add` is a plain addition.
+ */
 export interface Series {
   add(amount: number): void;
   release(): void;
@@ -26,8 +29,14 @@ export interface HistogramSeries {
 }
 
 export interface Recorder {
-  /** Same definition and values: same series. A negative or fractional counter increment is a programming error. */
+  /** Same definition and values: same series. Each call is a holder. A negative or fractional counter increment is a programming error. */
   counter(metric: MetricDefinition, values: LabelValues): Series;
   gauge(metric: MetricDefinition, values: LabelValues): Series;
   histogram(metric: MetricDefinition, values: LabelValues): HistogramSeries;
+}
+
+/** For who counts something and does not keep the series. */
+export function addOnce(series: Series, amount: number): void {
+  series.add(amount);
+  series.release();
 }

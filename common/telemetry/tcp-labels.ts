@@ -88,7 +88,7 @@ export function ztunnelTcpLabels(facts: TcpConnectionFacts): TcpLabelSet {
   }
   return {
     names: isLocated ? namesWithLocality : names,
-    valuesFor: (responseFlag) => values.with(flagIndex, responseFlag),
+    valuesFor: (responseFlag) => (responseFlag === '-' ? values : values.with(flagIndex, responseFlag)),
   };
 }
 

@@ -1,6 +1,6 @@
 // Reports application connections as istio_tcp_*: `opened` at once, bytes every interval while the connection lives,
 // the rest and `closed` at its end, each exactly once. A connection's bytes go to plain numbers in between.
-import type { MetricDefinition, Recorder, Series } from './recorder.ts';
+import { addOnce, type MetricDefinition, type Recorder, type Series } from './recorder.ts';
 import type { TcpLabelSet } from './tcp-labels.ts';
 
 /** One connection's report. */
@@ -103,7 +103,7 @@ class LivingReport implements TcpReport {
     this.#onClose = onClose;
     this.dueMs = dueMs;
     const values = labels.valuesFor('-');
-    recorder.counter(counter('opened', labels.names), values).add(1);
+    addOnce(recorder.counter(counter('opened', labels.names), values), 1);
     this.#received = recorder.counter(counter('received', labels.names), values);
     this.#sent = recorder.counter(counter('sent', labels.names), values);
   }
@@ -129,9 +129,9 @@ class LivingReport implements TcpReport {
     this.flush();
     this.#onClose();
     const values = this.#labels.valuesFor(responseFlag);
-    this.#recorder.counter(counter('closed', this.#labels.names), values).add(1);
+    addOnce(this.#recorder.counter(counter('closed', this.#labels.names), values), 1);
     if (this.#countsFailures && responseFlag !== '-') {
-      this.#recorder.counter(counter('failed', this.#labels.names), values).add(1);
+      addOnce(this.#recorder.counter(counter('failed', this.#labels.names), values), 1);
     }
     this.#received.release();
     this.#sent.release();

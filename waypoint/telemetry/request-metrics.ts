@@ -32,6 +32,12 @@ interface Pair {
   readonly sets: Map<string, SeriesSet>;
 }
 
+/** A request that ends after its client has gone is counted too, but keeps nothing. */
+interface Client {
+  state: 'connected' | 'gone';
+  readonly pairs: Map<Workload | undefined, Pair>;
+}
+
 export interface RequestMetrics {
   /** @param attributes asked for only when the plan has expressions */
   record(facts: RequestFacts, chain: ChainTelemetry, attributes: () => Attributes): void;
@@ -41,6 +47,7 @@ export interface RequestMetrics {
 
 /** What one client connection keeps at most; beyond it series are looked up anew. */
 const maxSetsPerPair = 1000;
+const maxPairsPerClient = 256;
 
 const helps = {
   requests_total: 'The total number of requests handled',
@@ -50,30 +57,32 @@ const helps = {
 } as const;
 
 export function createRequestMetrics(recorder: Recorder): RequestMetrics {
-  const pairs = new WeakMap<Downstream, Map<Workload | undefined, Pair>>();
+  const clients = new WeakMap<Downstream, Client>();
 
-  function pairOf(downstream: Downstream, destination: Workload | undefined, chain: ChainTelemetry): Pair {
-    let byDestination = pairs.get(downstream);
-    if (byDestination === undefined) pairs.set(downstream, (byDestination = new Map()));
-    const known = byDestination.get(destination);
+  function pairOf(client: Client, destination: Workload | undefined, chain: ChainTelemetry, of: Downstream): Pair {
+    const known = client.pairs.get(destination);
     if (known?.chain === chain) return known;
-    if (known !== undefined) releaseAll(known);
-    const pair: Pair = { chain, values: commonLabelValues(downstream, destination), sets: new Map() };
-    byDestination.set(destination, pair);
+    if (known !== undefined) releaseSets(known);
+    if (client.pairs.size >= maxPairsPerClient) releasePairs(client);
+    const pair: Pair = { chain, values: commonLabelValues(of, destination), sets: new Map() };
+    client.pairs.set(destination, pair);
     return pair;
   }
 
   return {
     record(facts, chain, attributes) {
       if (chain.http.plans.size === 0) return;
-      const pair = pairOf(facts.downstream, facts.upstream?.workload, chain);
+      const { downstream } = facts;
+      let client = clients.get(downstream);
+      if (client === undefined) clients.set(downstream, (client = { state: 'connected', pairs: new Map() }));
+      const pair = pairOf(client, facts.upstream?.workload, chain, downstream);
       const own = requestLabelValues(facts);
       const { expressions } = chain.http;
       if (expressions.size > 0) own.push(...expressions.evaluate(attributes()));
       const key = own.join('\0');
       let set = pair.sets.get(key);
       if (set === undefined) {
-        if (pair.sets.size >= maxSetsPerPair) releaseAll(pair);
+        if (pair.sets.size >= maxSetsPerPair) releaseSets(pair);
         set = resolveSet(recorder, chain, [...pair.values, ...own]);
         pair.sets.set(key, set);
       }
@@ -81,10 +90,13 @@ export function createRequestMetrics(recorder: Recorder): RequestMetrics {
       set.duration?.observe(Math.round(facts.durationMs));
       set.requestBytes?.observe(facts.end.receivedBytes);
       set.responseBytes?.observe(facts.end.sentBytes);
+      if (client.state === 'gone') releasePairs(client);
     },
     forget(downstream) {
-      for (const pair of pairs.get(downstream)?.values() ?? []) releaseAll(pair);
-      pairs.delete(downstream);
+      const client = clients.get(downstream) ?? { state: 'gone', pairs: new Map() };
+      client.state = 'gone';
+      releasePairs(client);
+      clients.set(downstream, client);
     },
   };
 }
@@ -113,7 +125,12 @@ function definition(
   return { name: `istio_${name}`, help: helps[name], kind, labelNames, ...buckets };
 }
 
-function releaseAll(pair: Pair): void {
+function releasePairs(client: Client): void {
+  for (const pair of client.pairs.values()) releaseSets(pair);
+  client.pairs.clear();
+}
+
+function releaseSets(pair: Pair): void {
   for (const { count, duration, requestBytes, responseBytes } of pair.sets.values()) {
     count?.release();
     duration?.release();

@@ -2,7 +2,7 @@
 // and the resources, which may change at any time. Plans are made once per service port and set of resources.
 import type { Logger } from '../../common/log.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
-import type { Recorder } from '../../common/telemetry/recorder.ts';
+import { addOnce, type Recorder } from '../../common/telemetry/recorder.ts';
 import type { TcpReport } from '../../common/telemetry/tcp-reporter.ts';
 import { generateAttributes } from '../attributegen/attribute-generator.ts';
 import type { WaypointTraffic } from '../resources/attachment.ts';
@@ -77,7 +77,7 @@ export function createWaypointTelemetry(
           (phase) => (phase === 'request' ? early() : attributes),
           filterState,
         );
-        if (failures > 0) recorder.counter(errorCount, ['attributegen', 'runtime']).add(failures);
+        if (failures > 0) addOnce(recorder.counter(errorCount, ['attributegen', 'runtime']), failures);
       }
       requests.record(facts, chain, () => attributes);
       if (options.accessLog === 'on') log.info(requestLogLine(facts));

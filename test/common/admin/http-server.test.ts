@@ -37,6 +37,29 @@ t.test('what has no route is refused', async (t) => {
   t.equal(answer.headers.get('allow'), 'GET');
 });
 
+t.test('an answer may come in pieces, and ends early when the client has gone', async (t) => {
+  const ended = Promise.withResolvers<void>();
+  async function* few(): AsyncGenerator<string> {
+    yield 'one ';
+    yield 'two\n';
+  }
+  async function* endless(): AsyncGenerator<string> {
+    try {
+      for (;;) yield 'more '.repeat(10_000);
+    } finally {
+      ended.resolve();
+    }
+  }
+  const inPieces: Route = { method: 'GET', path: '/few', handle: () => ({ status: 200, body: few() }) };
+  const forEver: Route = { method: 'GET', path: '/endless', handle: () => ({ status: 200, body: endless() }) };
+  const { url } = await setUp(t, undefined, [inPieces, forEver]);
+  t.equal(await (await fetch(`${url}/few`)).text(), 'one two\n');
+  const leaving = new AbortController();
+  await fetch(`${url}/endless`, { signal: leaving.signal });
+  leaving.abort();
+  await ended.promise;
+});
+
 t.test('an error in a handler is answered with 500 and logged', async (t) => {
   const { url, lines } = await setUp(t);
   const answer = await fetch(`${url}/fails`);

@@ -49,9 +49,9 @@ t.test('a histogram cumulates its buckets and counts what is beyond the last bou
   const series = recorder.histogram(duration, ['x']);
   for (const value of [0, 1, 4, 9]) series.observe(value);
   const { body } = await exposition(undefined);
-  t.match(body, 'istio_request_duration_milliseconds_bucket{a="x",le="1"} 2\n');
-  t.match(body, 'istio_request_duration_milliseconds_bucket{a="x",le="5"} 3\n');
-  t.match(body, 'istio_request_duration_milliseconds_bucket{a="x",le="+Inf"} 4\n');
+  t.match(body, 'istio_request_duration_milliseconds_bucket{le="1",a="x"} 2\n');
+  t.match(body, 'istio_request_duration_milliseconds_bucket{le="5",a="x"} 3\n');
+  t.match(body, 'istio_request_duration_milliseconds_bucket{le="+Inf",a="x"} 4\n');
   t.match(body, 'istio_request_duration_milliseconds_sum{a="x"} 14\n');
   t.match(body, 'istio_request_duration_milliseconds_count{a="x"} 4\n');
 });
