@@ -22,6 +22,7 @@ const commonRows: Record<string, number> = {
   ca: 4,
   peer: 4,
   sources: 4,
+  xds: 4,
   admin: 4,
 };
 

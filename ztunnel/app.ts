@@ -9,16 +9,16 @@ import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
-import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import { createTcpReporter, type TcpReporter } from '../common/telemetry/tcp-reporter.ts';
-import type { CaConfig, ServerPorts, ZtunnelConfig } from './config.ts';
+import type { ServerPorts, ZtunnelConfig } from './config.ts';
 import { dumpProxies, dumpSettings } from './config-dump.ts';
 import { createConnectionJournal } from './connections/connection-journal.ts';
 import { createPodProxies, type PodProxies } from './inpod/pod-proxies.ts';
 import { createPodProxy } from './inpod/pod-proxy.ts';
 import { createPodSource } from './inpod/pod-source.ts';
 import { countBuild, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
+import { createMeshSource } from './mesh-sources.ts';
 import { lookUpName } from './name-lookup-client.ts';
 import { createNodeServers } from './node-servers.ts';
 
@@ -40,7 +40,7 @@ const podsTask = 'workload proxy manager';
 
 export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelOptions): Ztunnel {
   const readiness = createReadiness([sourceTask, podsTask]);
-  const metrics = createMetricsRegistry();
+  const metrics = createMetricsRegistry(config.series);
   countBuild(metrics.recorder, config.istioVersion);
   const reporter = createTcpReporter({
     recorder: metrics.recorder,
@@ -49,12 +49,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
   });
 
   const mesh = createMeshIndex();
-  const source = createManifestsSource({
-    paths: [config.manifestsPath],
-    writer: mesh,
-    config: { clusterId: config.clusterId, trustDomain: config.trustDomain, domainSuffix: config.clusterDomain },
-    log: logging.logger('source'),
-  });
+  const source = createMeshSource({ config, writer: mesh, recorder: metrics.recorder, logging });
   const ca = createCaClient(caOptions(config));
   const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
 
@@ -125,8 +120,6 @@ function createPods({ config, logging, mesh, metrics, reporter, certificates, on
 
 /** In dedicated mode the token is the workload's own; elsewhere it is the node's, who asks for others. */
 function caOptions({ ca, clusterId, mode }: ZtunnelConfig): Parameters<typeof createCaClient>[0] {
-  const { address, rootCa, token, headers, certificateLifetimeMs: lifetimeMs }: CaConfig = ca;
-  const askAs = mode.kind === 'dedicated' ? 'workload' : 'node';
-  const alternative = ca.alternativeHostname === undefined ? {} : { alternativeHostname: ca.alternativeHostname };
-  return { address, rootCa, token, headers, lifetimeMs, clusterId, askAs, ...alternative };
+  const { certificateLifetimeMs: lifetimeMs, ...controlPlane } = ca;
+  return { ...controlPlane, lifetimeMs, clusterId, askAs: mode.kind === 'dedicated' ? 'workload' : 'node' };
 }

@@ -4,21 +4,38 @@ import type { ConnectionState, ProxyState } from '../common/admin/config-dump.ts
 import type { Json } from '../common/admin/sorted-json.ts';
 import { writeDirectives } from '../common/log-levels.ts';
 import { formatSocketAddress } from '../common/net/address.ts';
+import type { ControlPlaneConfig } from '../common/tls/control-plane-config.ts';
 import type { ZtunnelConfig } from './config.ts';
 import type { ConnectionPath, ConnectionTracker } from './connections/connection-tracker.ts';
 import type { ServedPod } from './inpod/pod-proxies.ts';
+import type { XdsConfig } from './source-config.ts';
 
 export function dumpSettings(config: ZtunnelConfig): Json {
-  const { ca, logDirectives, mode, ports, series, ...rest } = config;
-  const token = ca.token.kind === 'literal' ? { kind: 'literal' } : { ...ca.token };
+  const { ca, localMesh, logDirectives, mode, ports, series, source, ...rest } = config;
   return {
     ...rest,
     mode: mode.kind === 'dedicated' ? { ...mode, workload: { ...mode.workload } } : { ...mode },
     ports: { ...ports },
     series: { ...series },
-    // Headers may carry credentials.
-    ca: { ...ca, rootCa: { ...ca.rootCa }, token, headers: Object.keys(ca.headers) },
+    source: source.kind === 'xds' ? { kind: source.kind, ...dumpXds(source.xds) } : { ...source },
+    localMesh: localMesh.kind === 'literal' ? { kind: localMesh.kind } : { ...localMesh },
+    ca: dumpControlPlane(ca),
     logDirectives: writeDirectives(logDirectives),
+  };
+}
+
+function dumpXds({ node, ...controlPlane }: XdsConfig) {
+  return { ...dumpControlPlane(controlPlane), node: { ...node, metadata: Object.keys(node.metadata) } };
+}
+
+/** Tokens, and headers, which may carry credentials, are left out. */
+function dumpControlPlane({ address, alternativeHostname, headers, rootCa, token }: ControlPlaneConfig) {
+  return {
+    address,
+    alternativeHostname,
+    headers: Object.keys(headers),
+    rootCa: { ...rootCa },
+    token: token.kind === 'literal' ? { kind: token.kind } : { ...token },
   };
 }
 

@@ -4,6 +4,14 @@ import { createEnvReader, type Environment, type EnvReader } from '../common/con
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import type { WorkloadName } from '../common/mesh/mesh-view.ts';
 import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
+import {
+  type ControlPlaneConfig,
+  defaultControlPlane,
+  type FileExists,
+  readControlPlane,
+} from '../common/tls/control-plane-config.ts';
+import { type ProxyConfig, readProxyConfig } from './proxy-config.ts';
+import { type LocalMeshConfig, type MeshSourceConfig, readLocalMesh, readSource } from './source-config.ts';
 
 export type ProxyMode =
   /** Pods of this node, handed over by the CNI agent through the ZDS socket. */
@@ -13,31 +21,16 @@ export type ProxyMode =
   /** Each enrolled workload of this node on its own address, entered through SOCKS5 or HTTP proxy: no capture. */
   | { readonly kind: 'explicit' };
 
-/** A text given as it is, or a file that may change while we run. */
-export type TextSource =
-  | { readonly kind: 'literal'; readonly text: string }
-  | { readonly kind: 'file'; readonly path: string };
-
-export interface CaConfig {
-  /** `CA_ADDRESS`; default istiod inside Kubernetes, else https://localhost:15012. */
-  readonly address: string;
-  /** `CA_ROOT_CA`: a file where there is one of that name, `SYSTEM`, else PEM text. */
-  readonly rootCa: TextSource | { readonly kind: 'system' };
-  /** `ALT_CA_HOSTNAME`: a further accepted server name. */
-  readonly alternativeHostname: string | undefined;
-  /** `AUTH_TOKEN`: a file or the token itself; default `./var/run/secrets/tokens/istio-token` where it exists. */
-  readonly token: TextSource | { readonly kind: 'none' };
+export interface CaConfig extends ControlPlaneConfig {
   /** `SECRET_TTL`, 24h: validity asked for. */
   readonly certificateLifetimeMs: number;
-  /** `CA_HEADER_<K>`: further gRPC metadata, keys in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** Ports of this process itself; 0 lets the kernel pick. */
 export interface ServerPorts {
-  /** `AMBIENTD_ADMIN_PORT`, 15000, loopback only. */
+  /** `AMBIENTD_ADMIN_PORT`, else `proxyAdminPort` of PROXY_CONFIG, 15000; loopback only. */
   readonly admin: number;
-  /** `AMBIENTD_STATS_PORT`, 15020. */
+  /** `AMBIENTD_STATS_PORT`, else `statsPort` of PROXY_CONFIG, 15020. */
   readonly metrics: number;
   /** `AMBIENTD_READINESS_PORT`, 15021. */
   readonly readiness: number;
@@ -56,8 +49,8 @@ export interface ZtunnelConfig {
   readonly clusterDomain: string;
   /** `TRUST_DOMAIN`, `cluster.local`: of workloads, unless the mesh's own configuration names another. */
   readonly trustDomain: string;
-  /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects that fills the mesh. */
-  readonly manifestsPath: string;
+  readonly source: MeshSourceConfig;
+  readonly localMesh: LocalMeshConfig;
   readonly ca: CaConfig;
   /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m: a tunnel without connections is released after this. */
   readonly idleTunnelMs: number;
@@ -88,27 +81,31 @@ export type ConfigResult =
   | { readonly kind: 'config'; readonly config: ZtunnelConfig }
   | { readonly kind: 'problems'; readonly problems: readonly string[] };
 
-/** Whether there is a file of that name. */
-export type FileExists = (path: string) => boolean;
+/** Where Istio mounts the mesh config. */
+export const meshConfigPath = './etc/istio/config/mesh';
 
-const defaultToken = './var/run/secrets/tokens/istio-token';
-const kubernetesCa = 'https://istiod.istio-system.svc:15012';
-const localCa = 'https://localhost:15012';
-
-export function parseZtunnelConfig(env: Environment, fileExists: FileExists): ConfigResult {
+/** @param meshConfig text of `meshConfigPath`, where there is such a file */
+export function parseZtunnelConfig(env: Environment, fileExists: FileExists, meshConfig?: string): ConfigResult {
   const read = createEnvReader(env);
   const mode = readMode(read);
+  const proxy = readProxyConfig(read, meshConfig);
+  const clusterId = read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes');
+  const source = readSource(read, env, { proxy, clusterId, fileExists });
   const config: ZtunnelConfig = {
     mode,
     nodeName: read.text('NODE_NAME'),
     network: read.text('NETWORK', ''),
-    clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
+    clusterId,
     clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
     trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
-    manifestsPath: readManifestsPath(read),
-    ca: readCa(read, fileExists),
+    source,
+    localMesh: readLocalMesh(read, source),
+    ca: {
+      ...readControlPlane(read, 'CA', defaultControlPlane(read), fileExists),
+      certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),
+    },
     idleTunnelMs: read.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 5 * 60_000),
-    ports: readPorts(read),
+    ports: readPorts(read, proxy),
     packetMark:
       read.optionalInteger('PACKET_MARK', { min: 1, max: 0xffff_ffff }) ?? (mode.kind === 'shared' ? 1337 : undefined),
     originalSource: readOriginalSource(read),
@@ -141,40 +138,6 @@ function readMode(read: EnvReader): ProxyMode {
   };
 }
 
-function readManifestsPath(read: EnvReader): string {
-  const path = read.text('AMBIENTD_MANIFESTS');
-  if (path === undefined) {
-    read.problem('AMBIENTD_MANIFESTS is not set: name the file or folder of Kubernetes objects that make up the mesh');
-  }
-  return path ?? '';
-}
-
-function readCa(read: EnvReader, fileExists: FileExists): CaConfig {
-  const given = read.text('CA_ADDRESS', read.text('KUBERNETES_SERVICE_HOST') === undefined ? localCa : kubernetesCa);
-  const address = given.includes('://') ? given : `https://${given}`;
-  if (URL.parse(address)?.protocol !== 'https:') {
-    read.problem(`invalid env var CA_ADDRESS=${given}: expected host:port or https://host:port`);
-  }
-  const sourceOf = (text: string): TextSource =>
-    fileExists(text) ? { kind: 'file', path: text } : { kind: 'literal', text };
-  const token = read.text('AUTH_TOKEN') ?? (fileExists(defaultToken) ? defaultToken : undefined);
-  return {
-    address,
-    rootCa: readRootCa(read, fileExists),
-    alternativeHostname: read.text('ALT_CA_HOSTNAME'),
-    token: token === undefined ? { kind: 'none' } : sourceOf(token),
-    certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),
-    headers: Object.fromEntries([...read.withPrefix('CA_HEADER_')].map(([key, value]) => [key.toLowerCase(), value])),
-  };
-}
-
-/** A file that is not there yet may still come; only a text that begins as PEM is taken for one. */
-function readRootCa(read: EnvReader, fileExists: FileExists): CaConfig['rootCa'] {
-  const text = read.text('CA_ROOT_CA', './var/run/secrets/istio/root-cert.pem');
-  if (text === 'SYSTEM') return { kind: 'system' };
-  return text.startsWith('-----BEGIN') && !fileExists(text) ? { kind: 'literal', text } : { kind: 'file', path: text };
-}
-
 function readLogDirectives(read: EnvReader): LevelDirectives {
   const text = read.text('RUST_LOG', 'info');
   const parsed = parseDirectives(text);
@@ -183,11 +146,11 @@ function readLogDirectives(read: EnvReader): LevelDirectives {
   return defaultDirectives;
 }
 
-function readPorts(read: EnvReader): ServerPorts {
+function readPorts(read: EnvReader, { proxyAdminPort, statsPort }: ProxyConfig): ServerPorts {
   const range = { min: 0, max: 65_535 };
   return {
-    admin: read.integer('AMBIENTD_ADMIN_PORT', 15_000, range),
-    metrics: read.integer('AMBIENTD_STATS_PORT', 15_020, range),
+    admin: read.integer('AMBIENTD_ADMIN_PORT', proxyAdminPort ?? 15_000, range),
+    metrics: read.integer('AMBIENTD_STATS_PORT', statsPort ?? 15_020, range),
     readiness: read.integer('AMBIENTD_READINESS_PORT', 15_021, range),
   };
 }

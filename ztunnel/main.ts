@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MeshError } from '../common/errors.ts';
 import { createLogging } from '../common/logger.ts';
 import { createZtunnel } from './app.ts';
-import { parseZtunnelConfig, type ZtunnelConfig } from './config.ts';
+import { meshConfigPath, parseZtunnelConfig, type ZtunnelConfig } from './config.ts';
 
 const usage = `Usage: ambientd ztunnel [version]
 
@@ -21,7 +21,8 @@ export async function main(
   if (word === 'version') return print(`${version()}\n`);
   if (word === 'help' || word === '--help' || word === '-h') return print(usage);
   if (word !== undefined && word !== 'proxy') return complain([`unknown argument "${word}" (see ztunnel --help)`]);
-  const parsed = parseZtunnelConfig(env, existsSync);
+  const meshConfig = existsSync(meshConfigPath) ? readFileSync(meshConfigPath, 'utf8') : undefined;
+  const parsed = parseZtunnelConfig(env, existsSync, meshConfig);
   if (parsed.kind === 'problems') return complain(parsed.problems);
   return await run(parsed.config);
 }

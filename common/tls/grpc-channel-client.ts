@@ -20,7 +20,7 @@ export interface ControlPlane {
   readonly token: TextSource | { readonly kind: 'none' };
   readonly clusterId: string;
   /** A second name under which the server's certificate is accepted. */
-  readonly alternativeHostname?: string;
+  readonly alternativeHostname?: string | undefined;
   /** Further headers of each call. */
   readonly headers?: Readonly<Record<string, string>>;
 }

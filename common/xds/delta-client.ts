@@ -1,6 +1,6 @@
 // The delta xDS stream to a control plane, over TLS with its root and our token read anew each time: opened, served by the
 // session, opened again after its end, for ever. What is held stays while there is no stream. Source: ztunnel.md §6.
-import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
@@ -136,10 +136,28 @@ interface Connection {
   state: 'dialled' | 'connected';
 }
 
+const remedies: Partial<Record<status, string>> = {
+  [status.UNAUTHENTICATED]: 'check the token (AUTH_TOKEN), its audience and its age',
+  [status.PERMISSION_DENIED]: 'POD_NAMESPACE must be the namespace of the token',
+  [status.RESOURCE_EXHAUSTED]: 'the control plane limits us or has sent too much',
+};
+const dialRemedy = 'check that the control plane runs at XDS_ADDRESS and that XDS_ROOT_CA holds its root';
+
 function understandFailure(error: unknown, state: Connection['state']): StreamEnd {
-  const reason = isServiceError(error) ? error.details : error instanceof Error ? error.message : String(error);
-  if (state === 'dialled') return { kind: 'unreachable', reason };
-  return isServiceError(error) ? understandStatus(error.code, reason) : { kind: 'failed', reason };
+  if (!isServiceError(error)) {
+    return { kind: state === 'dialled' ? 'unreachable' : 'failed', reason: String(error) };
+  }
+  if (state === 'dialled') return { kind: 'unreachable', reason: `${withoutFrame(error.details)}; ${dialRemedy}` };
+  const kind = understandStatus(error.code, error.details);
+  const remedy = remedies[error.code];
+  return { kind, reason: `${status[error.code]}: ${error.details}${remedy === undefined ? '' : `; ${remedy}`}` };
+}
+
+/** What grpc-js puts around the reason why it could not connect. */
+function withoutFrame(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? Resolution note: *$/, '');
 }
 
 function pause(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -1,13 +1,11 @@
 // How the end of a stream is to be understood, and how long to wait before the next one (ztunnel.md §6.5). Pure: a gRPC
 // status, times and a jitter in, a plan out.
 
-export type StreamEnd =
-  /** No connection, or none that carried the call. */
-  | { readonly kind: 'unreachable'; readonly reason: string }
-  /** What servers do every half hour, and when they restart. */
-  | { readonly kind: 'expected'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'complete'; readonly reason: string };
+export interface StreamEnd {
+  /** `unreachable`: no connection that carried the call; `expected`: what servers do every half hour, and when they restart. */
+  readonly kind: 'unreachable' | 'expected' | 'failed' | 'complete';
+  readonly reason: string;
+}
 
 export type TerminationReason = 'ConnectionError' | 'Reconnect' | 'Error' | 'Complete';
 
@@ -35,9 +33,9 @@ const unavailableCode = 14;
 const goneAway = /transport is closing|received prior goaway|connection dropped|ECONNRESET|closed by/i;
 
 /** @param code of gRPC */
-export function understandStatus(code: number, details: string): StreamEnd {
+export function understandStatus(code: number, details: string): 'expected' | 'failed' {
   const isPassing = passingCodes.has(code) || (code === unavailableCode && goneAway.test(details));
-  return { kind: isPassing ? 'expected' : 'failed', reason: details };
+  return isPassing ? 'expected' : 'failed';
 }
 
 /**

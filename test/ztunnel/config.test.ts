@@ -63,6 +63,78 @@ t.test('the cluster id of the proxy metadata wins', async (t) => {
   t.equal(configOf({ CLUSTER_ID: 'a', ISTIO_META_CLUSTER_ID: 'b' }).clusterId, 'b');
 });
 
+t.test(
+  'the mesh comes from istiod, from manifests, or from what is written down, never from two of the first',
+  async (t) => {
+    const parse = (env: Record<string, string>) => parseZtunnelConfig(env, files);
+    const sourceOf = (env: Record<string, string>) => {
+      const result = parse(env);
+      if (result.kind === 'problems') throw new Error(result.problems.join('; '));
+      return result.config.source;
+    };
+    t.same(sourceOf({ AMBIENTD_MANIFESTS: 'objects.json' }), { kind: 'manifests', path: 'objects.json' });
+    t.match(sourceOf({}), {
+      kind: 'xds',
+      xds: { address: 'https://localhost:15012', node: { instanceIp: '1.1.1.1' } },
+    });
+    t.match(sourceOf({ KUBERNETES_SERVICE_HOST: '10.96.0.1' }), {
+      xds: { address: 'https://istiod.istio-system.svc:15012' },
+    });
+    t.match(sourceOf({ XDS_ADDRESS: 'istiod:15012', ALT_XDS_HOSTNAME: 'other', XDS_HEADER_HEADER_FOO: 'foo' }), {
+      xds: { address: 'https://istiod:15012', alternativeHostname: 'other', headers: { header_foo: 'foo' } },
+    });
+    t.same(sourceOf({ XDS_ADDRESS: '', LOCAL_XDS_PATH: 'mesh.yaml' }), { kind: 'none' });
+    const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
+      [
+        { AMBIENTD_MANIFESTS: 'objects.json', XDS_ADDRESS: 'istiod:15012' },
+        /both XDS_ADDRESS=istiod:15012 and AMBIENTD_/,
+      ],
+      [{ XDS_ADDRESS: '' }, /nothing tells of the mesh/],
+      [{ LOCAL_XDS_PATH: 'mesh.yaml', LOCAL_XDS: '{}' }, /both LOCAL_XDS_PATH and LOCAL_XDS/],
+      [{ LOCAL_XDS: '{}', AMBIENTD_MANIFESTS: 'objects.json' }, /not with AMBIENTD_MANIFESTS/],
+    ];
+    for (const [env, problem] of refused) t.match(parse(env), { kind: 'problems', problems: [problem] });
+  },
+);
+
+t.test('the node introduces itself with the metadata of mesh config, PROXY_CONFIG and environment', async (t) => {
+  const meshConfig = `defaultConfig:
+  discoveryAddress: istiod-canary.istio-system.svc:15012
+  statsPort: 15090
+  drainDuration: 45s
+  proxyMetadata: {ISTIO_META_DNS_CAPTURE: "true", FOO: mesh}`;
+  const env = {
+    PROXY_CONFIG: '{proxyAdminPort: 15555, proxyMetadata: {FOO: own}}',
+    ISTIO_META_ENABLE_HBONE: 'true',
+    ISTIO_METAJSON_LABELS: '{"app":"ztunnel"}',
+    POD_NAME: 'ztunnel-1',
+    POD_NAMESPACE: 'istio-system',
+    NODE_NAME: 'node-a',
+  };
+  const result = parseZtunnelConfig(env, files, meshConfig);
+  if (result.kind === 'problems') throw new Error(result.problems.join('; '));
+  const { source, ports } = result.config;
+  t.match(source, { xds: { address: 'https://istiod-canary.istio-system.svc:15012' } });
+  t.same(source.kind === 'xds' && source.xds.node, {
+    instanceIp: '1.1.1.1',
+    podName: 'ztunnel-1',
+    podNamespace: 'istio-system',
+    nodeName: 'node-a',
+    metadata: {
+      CLUSTER_ID: 'Kubernetes',
+      DNS_CAPTURE: 'true',
+      FOO: 'own',
+      ENABLE_HBONE: 'true',
+      LABELS: { app: 'ztunnel' },
+    },
+  });
+  t.match(ports, { admin: 15_555, metrics: 15_090 });
+  const broken = { PROXY_CONFIG: '{statsPort: high, proxyMetadata: [1]}', ISTIO_METAJSON_X: '{' };
+  t.match(parseZtunnelConfig(broken, files, '- 1'), {
+    problems: [/mesh config file is no YAML mapping/, /proxyMetadata/, /statsPort.*"high"/, /ISTIO_METAJSON_X/],
+  });
+});
+
 t.test('every bad variable is reported at once', async (t) => {
   const result = parseZtunnelConfig(
     {
@@ -80,7 +152,6 @@ t.test('every bad variable is reported at once', async (t) => {
   if (result.kind === 'config') throw new Error('was accepted');
   const named = [
     'PROXY_WORKLOAD_INFO=shop/cart',
-    'AMBIENTD_MANIFESTS is not set',
     'CA_ADDRESS=https://',
     'AMBIENTD_STATS_PORT=65536',
     'ENABLE_ORIG_SRC=maybe',

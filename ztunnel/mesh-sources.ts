@@ -1,0 +1,58 @@
+// Who fills the mesh of this process, as its settings say: manifests or istiod, and beside it what is written down locally.
+import type { Runnable } from '../common/lifecycle.ts';
+import type { Logging } from '../common/logger.ts';
+import type { MeshWriter } from '../common/mesh/mesh-source.ts';
+import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
+import type { Recorder } from '../common/telemetry/recorder.ts';
+import { readLocalMesh } from '../common/xds/local-mesh-client.ts';
+import { createXdsSource } from '../common/xds/xds-source.ts';
+import type { ZtunnelConfig } from './config.ts';
+
+export interface MeshSourceOptions {
+  readonly config: ZtunnelConfig;
+  readonly writer: MeshWriter;
+  readonly recorder: Recorder;
+  readonly logging: Logging;
+}
+
+/** Started when the mesh is known as a whole. */
+export function createMeshSource(options: MeshSourceOptions): Runnable {
+  const { config, writer } = options;
+  const source = createNamedSource(options);
+  return {
+    async start() {
+      if (config.localMesh.kind !== 'none') {
+        const nothing = { removedWorkloads: [], removedServices: [], removedPolicies: [] };
+        writer.apply({ ...(await readLocalMesh(config.localMesh)), ...nothing });
+      }
+      await source?.start();
+    },
+    drain: async (deadlineMs) => source?.drain(deadlineMs),
+    close: async () => source?.close(),
+  };
+}
+
+function createNamedSource({ config, writer, recorder, logging }: MeshSourceOptions): Runnable | undefined {
+  const { clusterId, trustDomain, clusterDomain: domainSuffix, source } = config;
+  switch (source.kind) {
+    case 'manifests':
+      return createManifestsSource({
+        paths: [source.path],
+        writer,
+        config: { clusterId, trustDomain, domainSuffix },
+        log: logging.logger('source'),
+      });
+    case 'xds': {
+      const { node, ...controlPlane } = source.xds;
+      return createXdsSource({
+        controlPlane: { ...controlPlane, clusterId },
+        node,
+        writer,
+        recorder,
+        log: logging.logger('xds'),
+      });
+    }
+    case 'none':
+      return undefined;
+  }
+}
