@@ -5,7 +5,7 @@ import type { Pod } from '../kinds/pod.ts';
 import type { ObjectMeta } from '../kubernetes-object.ts';
 import type { Resources } from '../resources.ts';
 import { type MeshSettings, withMeshConfig } from './mesh-settings.ts';
-import { type NetworkGateway, networkGatewayOf } from './network-gateway.ts';
+import { type NetworkGateway, networkGatewaysOf } from './network-gateway.ts';
 import { visibleResources } from './visible-resources.ts';
 import { type Waypoint, waypointOf } from './waypoint.ts';
 import type { WaypointDirectory } from './waypoint-binding.ts';
@@ -41,7 +41,7 @@ export function startDerivation(all: Resources, given: MeshSettings): StartedDer
     waypoints,
     namespaces: resources.namespaces,
     nodes: resources.nodes,
-    networkGateways: resources.gateways.flatMap((gateway) => networkGatewayOf(gateway) ?? []),
+    networkGateways: networkGatewaysOf(resources.gateways),
     waypointAccounts: waypointAccountsOf(resources.pods, settings),
   };
   return { derivation, resources };

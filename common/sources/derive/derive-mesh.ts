@@ -3,7 +3,6 @@
 import { type AuthorizationPolicy, policyKey } from '../../mesh/authorization-policy.ts';
 import type { MeshSnapshot } from '../../mesh/mesh-source.ts';
 import { serviceKey } from '../../mesh/service.ts';
-import type { AuthorizationResource } from '../kinds/authorization-policy.ts';
 import type { PeerAuthentication } from '../kinds/peer-authentication.ts';
 import type { ServiceEntry } from '../kinds/service-entry.ts';
 import type { ResourceProblem } from '../resource-problem.ts';
@@ -17,7 +16,7 @@ import { policyFromAuthorization } from './policy-from-authorization.ts';
 import { policiesFromPeerAuthentications } from './policy-from-peer-authentication.ts';
 import { serviceFromService } from './service-from-service.ts';
 import { servicesFromServiceEntry } from './service-from-service-entry.ts';
-import { createWorkloadContext, type SelectingPolicy } from './workload-context.ts';
+import { createWorkloadContext, selectingPolicyOf } from './workload-context.ts';
 
 export interface DerivedMesh {
   readonly snapshot: MeshSnapshot;
@@ -63,18 +62,6 @@ export function policiesBesideAuthorizations(
     ...policiesFromPeerAuthentications({ all, rootNamespace }),
     ...[...derivation.waypoints.values()].flatMap((waypoint) => policyForWaypoint(waypoint, derivation) ?? []),
   ];
-}
-
-/** What a policy is to workloads: nothing, unless it has a selector. */
-export function selectingPolicyOf({
-  resource: { attachment },
-  policy,
-}: {
-  readonly resource: AuthorizationResource;
-  readonly policy: AuthorizationPolicy | undefined;
-}): readonly SelectingPolicy[] {
-  if (policy === undefined || attachment.kind !== 'selector') return [];
-  return [{ key: policyKey(policy), namespace: policy.namespace, labels: attachment.labels }];
 }
 
 /** Of two with one key the later stays behind. */

@@ -10,7 +10,10 @@ export interface EntryClaim {
 }
 
 /** @returns the claims that hold, with `canonical` decided, in the order given */
-export function settleHostClaims(services: readonly Service[], claims: readonly EntryClaim[]): readonly EntryClaim[] {
+export function settleHostClaims(
+  services: readonly Pick<Service, 'namespace' | 'hostname'>[],
+  claims: readonly EntryClaim[],
+): readonly EntryClaim[] {
   const ofServices = new Set(services.map(({ namespace, hostname }) => `${namespace}/${hostname}`));
   const serviceHosts = new Set(services.map(({ hostname }) => hostname));
   const winners = new Map<string, EntryClaim>();

@@ -13,6 +13,12 @@ export interface NetworkGateway {
   readonly address: GatewayAddress;
 }
 
+/** In the order of their names: of two for one network the first is used. */
+export function networkGatewaysOf(gateways: readonly Gateway[]): readonly NetworkGateway[] {
+  const name = (gateway: NetworkGateway): string => `${gateway.namespace}/${gateway.name}`;
+  return gateways.flatMap((gateway) => networkGatewayOf(gateway) ?? []).sort((a, b) => (name(a) < name(b) ? -1 : 1));
+}
+
 /** Undefined for other gateways, and for those without an address, an HBONE listener or a network. */
 export function networkGatewayOf(gateway: Gateway): NetworkGateway | undefined {
   const { name, namespace, labels } = gateway.object.metadata;

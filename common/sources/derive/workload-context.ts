@@ -1,6 +1,8 @@
 // Where the derivation of one workload looks: which services select it, which policies it names.
 // Made whole from resources here, or kept up to date change by change; the rules that read it are the same.
+import { type AuthorizationPolicy, policyKey } from '../../mesh/authorization-policy.ts';
 import { addToList, type ListsByKey } from '../../mesh/lists-by-key.ts';
+import type { AuthorizationResource } from '../kinds/authorization-policy.ts';
 import type { EndpointSlice } from '../kinds/endpoint-slice.ts';
 import type { Labels } from '../kinds/label-selector.ts';
 import type { PeerAuthentication } from '../kinds/peer-authentication.ts';
@@ -76,6 +78,18 @@ export function podsNamedBy(slice: EndpointSlice, service: MeshService): readonl
   return slice.endpoints.flatMap(({ target }) =>
     target?.kind === 'Pod' ? [`${target.namespace || service.namespace}/${target.name}`] : [],
   );
+}
+
+/** What a policy is to workloads: nothing, unless it has a selector. */
+export function selectingPolicyOf({
+  resource: { attachment },
+  policy,
+}: {
+  readonly resource: AuthorizationResource;
+  readonly policy: AuthorizationPolicy | undefined;
+}): readonly SelectingPolicy[] {
+  if (policy === undefined || attachment.kind !== 'selector') return [];
+  return [{ key: policyKey(policy), namespace: policy.namespace, labels: attachment.labels }];
 }
 
 /** What counts in a namespace: its own, and what stands in the root namespace. */
