@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { eventually, type LocalMesh, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const skip = await whyNoCapture();
 const command = fileURLToPath(new URL('../../deploy/local/ambientd.mjs', import.meta.url));

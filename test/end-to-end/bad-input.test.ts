@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { openAmbientdFolder } from '../support/ambientd-process.ts';
 import { eventually, meshName, samplesWith, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const skip = await whyNoCapture();
 

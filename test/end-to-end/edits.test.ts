@@ -3,7 +3,7 @@
 import t from 'tap';
 import { eventually, samplesWith, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const skip = await whyNoCapture();
 

@@ -10,7 +10,7 @@ import t from 'tap';
 import { openAmbientdFolder } from '../support/ambientd-process.ts';
 import { eventually, freePort, meshName, samplesWith, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const skip =
   spawnSync('python3', ['--version']).error === undefined

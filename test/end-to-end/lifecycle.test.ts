@@ -6,7 +6,7 @@ import t from 'tap';
 import { type AmbientdFolder, openAmbientdFolder, pause } from '../support/ambientd-process.ts';
 import { eventually, freePort, type LocalMesh, meshName, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const skip = await whyNoCapture();
 

@@ -2,10 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { openAmbientdFolder } from '../support/ambientd-process.ts';
+import { asByHand, openAmbientdFolder } from '../support/ambientd-process.ts';
 import { eventually, freePort, meshName, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const noNpm =
@@ -17,11 +17,12 @@ const skip = noNpm || (await whyNoCapture());
 function npmStart(t: Test, file: string, args: readonly string[]) {
   const around = openAmbientdFolder();
   t.teardown(around.remove);
-  const child = spawn(file, args, {
+  const [program = '', ...rest] = [...asByHand, file, ...args];
+  const child = spawn(program, rest, {
     cwd: root,
     env: { ...process.env, TMPDIR: around.path, XDG_RUNTIME_DIR: '', NO_COLOR: '', TERM: 'xterm' },
     stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: 50_000,
+    timeout: 100_000,
     killSignal: 'SIGKILL',
   });
   let output = '';
@@ -59,7 +60,7 @@ t.test('npm start on a terminal refreshes its table in place until Ctrl-C', { sk
   /** The cursor goes up by the height of the table, and all below is cleared. */
   const timesRedrawn = (text: string) => text.split('A\r\x1b[J').length - 1;
   const shown = await eventually(output, (text) => timesRedrawn(text) > 2 && text.includes('POST /echo'));
-  t.match(shown, /podinfo\/curl-\S+ +\S+ +enrolled +ready +spiffe:/);
+  t.match(shown, /podinfo\/curl-\S+ +\S+ +enrolled +\S+ +spiffe:/);
   t.match(shown, /http:\/\/127\.0\.0\.1:\d+\/metrics\/ztunnel/);
   t.ok(timesRedrawn(shown) > 2, 'the table is drawn over itself');
   t.match(shown, '\x1b[1mistio_requests_total\x1b[0m', 'with its headings in bold');

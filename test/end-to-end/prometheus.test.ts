@@ -15,7 +15,7 @@ import {
   whyNoCapture,
 } from '../support/local-mesh.ts';
 
-t.setTimeout(58_000);
+t.setTimeout(120_000);
 
 const query = 'sum(rate(istio_requests_total{destination_app="podinfo", route_name!="unknown"}[1m])) by (route_name)';
 /** promtool would have them named otherwise, and dashboards would break. */
@@ -48,7 +48,7 @@ async function startPrometheus(t: Test, mesh: LocalMesh): Promise<string> {
       `--web.listen-address=${address}`,
       '--log.level=warn',
     ],
-    { stdio: 'inherit', timeout: 60_000, killSignal: 'SIGKILL' },
+    { stdio: 'inherit', timeout: 120_000, killSignal: 'SIGKILL' },
   );
   const ended = once(program, 'exit');
   t.teardown(async () => {

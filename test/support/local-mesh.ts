@@ -138,12 +138,11 @@ export async function fetchText(url: string): Promise<string> {
   return text;
 }
 
+/** Enough for a report every 15 s, and for a busy machine. */
+const longestMs = 20_000;
+
 /** Asks until the answer will do; the last answer is given, whatever it is. */
-export async function eventually<T>(
-  ask: () => Promise<T> | T,
-  willDo: (answer: T) => boolean,
-  longestMs = 10_000,
-): Promise<T> {
+export async function eventually<T>(ask: () => Promise<T> | T, willDo: (answer: T) => boolean): Promise<T> {
   const deadline = performance.now() + longestMs;
   for (;;) {
     const answer = await ask();
