@@ -25,6 +25,7 @@ import { createManifestsSource } from '../common/sources/manifests/manifests-sou
 import { createProblemLog } from '../common/sources/manifests/problem-log.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
+import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import type { WaypointConfig } from './config.ts';
 import { describedWorkload } from './described-workload.ts';
 import { createHttpServer } from './http/http-server.ts';
@@ -46,6 +47,7 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const log = logging.logger('waypoint');
   const readiness = createReadiness(Object.values(tasks));
   const metrics = createMetricsRegistry(config.series);
+  metrics.readAtScrape(readRuntimeMetrics());
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
   const telemetry = createTelemetry(config, logging, metrics.recorder);

@@ -10,6 +10,7 @@ import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
+import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import { createTcpReporter, type TcpReporter } from '../common/telemetry/tcp-reporter.ts';
 import type { ServerPorts, ZtunnelConfig } from './config.ts';
 import { dumpProxies, dumpSettings } from './config-dump.ts';
@@ -17,7 +18,7 @@ import { createConnectionJournal } from './connections/connection-journal.ts';
 import { createPodProxies, type PodProxies } from './inpod/pod-proxies.ts';
 import { createPodProxy } from './inpod/pod-proxy.ts';
 import { createPodSource } from './inpod/pod-source.ts';
-import { countBuild, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
+import { countBuild, createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
 import { createMeshSource } from './mesh-sources.ts';
 import { lookUpName } from './name-lookup-client.ts';
 import { createNodeServers } from './node-servers.ts';
@@ -41,6 +42,7 @@ const podsTask = 'workload proxy manager';
 export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelOptions): Ztunnel {
   const readiness = createReadiness([sourceTask, podsTask]);
   const metrics = createMetricsRegistry(config.series);
+  metrics.readAtScrape(readRuntimeMetrics());
   countBuild(metrics.recorder, config.istioVersion);
   const reporter = createTcpReporter({
     recorder: metrics.recorder,
@@ -112,7 +114,8 @@ function createPods({ config, logging, mesh, metrics, reporter, certificates, on
   const journal = createConnectionJournal({ reporter, log: logging.logger('access'), now: () => performance.now() });
   const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
-  const services = { config, mesh, journal, openSockets, lookUpName, certificates, log };
+  const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
+  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, log };
   const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
   const pods = createPodSource({ config, mesh, proxies, counters, log: logging.logger('inpod'), onReadiness });
   return { proxies, pods };

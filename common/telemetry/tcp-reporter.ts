@@ -16,7 +16,8 @@ export interface TcpReport {
 }
 
 export interface TcpReporter {
-  open(labels: TcpLabelSet): TcpReport;
+  /** @param through default: the reporter's recorder */
+  open(labels: TcpLabelSet, through?: Recorder): TcpReport;
   /** Ends the periodic reports; open connections still report at their end. */
   close(): void;
 }
@@ -71,10 +72,8 @@ export function createTcpReporter(options: TcpReporterOptions): TcpReporter {
   }
 
   return {
-    open(labels) {
-      const report = new LivingReport(recorder, labels, now() + intervalMs, countsFailures, () =>
-        living.delete(report),
-      );
+    open(labels, through = recorder) {
+      const report = new LivingReport(through, labels, now() + intervalMs, countsFailures, () => living.delete(report));
       if (intervalMs > 0) living.add(report);
       return report;
     },

@@ -11,7 +11,7 @@ import { createConnectionJournal } from '../../ztunnel/connections/connection-jo
 import { createPodProxies, type PodProxies } from '../../ztunnel/inpod/pod-proxies.ts';
 import { createPodProxy, type NodeServices } from '../../ztunnel/inpod/pod-proxy.ts';
 import { createPodSource } from '../../ztunnel/inpod/pod-source.ts';
-import { createOpenSockets, createProxyCounters } from '../../ztunnel/inpod/proxy-metrics.ts';
+import { createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from '../../ztunnel/inpod/proxy-metrics.ts';
 import { collectLog } from './collected-log.ts';
 import { meshOf } from './mesh-objects.ts';
 
@@ -45,7 +45,8 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
   const lookUpName = async () => [];
-  const services = { config, mesh, journal, openSockets, lookUpName, certificates, log };
+  const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
+  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, log };
   const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
   const pods = createPodSource({ config, mesh, proxies, counters, log, onReadiness: () => {} });
   await pods.start();

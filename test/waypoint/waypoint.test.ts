@@ -314,6 +314,9 @@ t.test('a declared TCP port is carried unread, and counted per connection', { sk
   t.strictSame(seriesOf(text, 'istio_tcp_received_bytes_total'), [`istio_tcp_received_bytes_total{${labels}} 14`]);
   t.strictSame(seriesOf(text, 'istio_tcp_sent_bytes_total'), [`istio_tcp_sent_bytes_total{${labels}} 23`]);
   t.equal(seriesOf(text, 'istio_requests_total').length, 0);
+  t.match(text, /^istio_build\{component="proxy",tag="unknown"\} 1$/m);
+  t.match(text, /^process_open_fds \d+$/m);
+  t.match(text, /^nodejs_eventloop_lag_max_seconds /m);
 });
 
 t.test(

@@ -21,21 +21,30 @@ const noFilterState: ReadonlyMap<string, string> = new Map();
 const ignored: Series = { add: () => undefined, release: () => undefined };
 
 export function createTcpMetrics(recorder: Recorder, defaultIntervalMs: number): TcpMetrics {
-  const reporters = new Map<ChainTelemetry, TcpReporter>();
+  /** By interval. */
+  const reporters = new Map<number, TcpReporter>();
+  /** A report knows one list of labels; the recorder beneath it gives each metric its own. */
+  const recorders = new WeakMap<ChainTelemetry, Recorder>();
 
-  /** A reporter knows one list of labels; the recorder beneath gives each metric its own. */
-  function reporterOf(chain: ChainTelemetry): TcpReporter {
-    const known = reporters.get(chain);
-    if (known !== undefined) return known;
-    const intervalMs = chain.reportingIntervalMs ?? defaultIntervalMs;
-    const reporter = createTcpReporter({ recorder: planned(recorder, chain), intervalMs, countsFailures: false });
-    reporters.set(chain, reporter);
+  function reporterFor(intervalMs: number): TcpReporter {
+    let reporter = reporters.get(intervalMs);
+    if (reporter === undefined) {
+      reporter = createTcpReporter({ recorder, intervalMs, countsFailures: false });
+      reporters.set(intervalMs, reporter);
+    }
     return reporter;
+  }
+
+  function recorderOf(chain: ChainTelemetry): Recorder {
+    const through = recorders.get(chain) ?? planned(recorder, chain);
+    recorders.set(chain, through);
+    return through;
   }
 
   return {
     open(downstream, destination, chain) {
-      return reporterOf(chain).open(labelsOf(downstream, destination, chain));
+      const reporter = reporterFor(chain.reportingIntervalMs ?? defaultIntervalMs);
+      return reporter.open(labelsOf(downstream, destination, chain), recorderOf(chain));
     },
     close() {
       for (const reporter of reporters.values()) reporter.close();

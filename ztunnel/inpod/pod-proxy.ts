@@ -24,7 +24,7 @@ import { listenOutbound } from '../outbound/outbound-listener.ts';
 import { listenPassthrough } from '../passthrough/passthrough-listener.ts';
 import { listenExplicitEntry } from '../socks5/explicit-entry-listener.ts';
 import type { Pod } from './pod.ts';
-import type { OpenSockets } from './proxy-metrics.ts';
+import type { CountOnDemandDns, OpenSockets } from './proxy-metrics.ts';
 
 export interface PodProxy extends Runnable {
   readonly connections: ConnectionTracker;
@@ -37,6 +37,7 @@ export interface NodeServices {
   readonly journal: ConnectionJournal;
   readonly openSockets: OpenSockets;
   readonly lookUpName: NameLookup;
+  readonly countOnDemandDns: CountOnDemandDns;
   readonly certificates: CertificateSource;
   readonly log: Logger;
 }
@@ -153,7 +154,7 @@ class ServedPod implements PodProxy {
   }
 
   #outboundContext(): OutboundContext {
-    const { config, mesh, journal, openSockets, lookUpName } = this.#services;
+    const { config, mesh, journal, openSockets, lookUpName, countOnDemandDns } = this.#services;
     const { sockets } = this.#pod;
     const socks5 = config.explicitEntry === 'on' ? podPorts.socks5 : undefined;
     return {
@@ -169,6 +170,7 @@ class ServedPod implements PodProxy {
       openSockets,
       tunnels: this.#tunnels,
       lookUpName,
+      countOnDemandDns,
       random: Math.random,
       traceSeed: () => randomBytes(24),
     };

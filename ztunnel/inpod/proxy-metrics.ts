@@ -1,5 +1,7 @@
-// Metrics of the set of pods and of their sockets, under the names of Istio's ztunnel (ztunnel.md §10).
-import type { MetricDefinition, Recorder, Series } from '../../common/telemetry/recorder.ts';
+// Metrics of the set of pods, of their sockets and of the names they look up, under the names of Istio's ztunnel (ztunnel.md §10).
+import { identityOf } from '../../common/identity/identity.ts';
+import type { Workload } from '../../common/mesh/workload.ts';
+import { addOnce, type MetricDefinition, type Recorder, type Series } from '../../common/telemetry/recorder.ts';
 
 export interface ProxyCounters {
   readonly started: Series;
@@ -65,4 +67,34 @@ function settable(gauge: Series): (value: number) => void {
 
 export function createOpenSockets(recorder: Recorder): OpenSockets {
   return { source: recorder.gauge(socketsOpen, ['source']), destination: recorder.gauge(socketsOpen, ['destination']) };
+}
+
+const onDemandDns: MetricDefinition = {
+  name: 'istio_on_demand_dns_total',
+  help: 'The number of look-ups of workloads and services that have a name and no address (unstable)',
+  kind: 'counter',
+  labelNames: [
+    'source_workload',
+    'source_canonical_service',
+    'source_canonical_revision',
+    'source_workload_namespace',
+    'source_principal',
+    'source_app',
+    'source_version',
+    'source_cluster',
+    'hostname',
+  ],
+};
+
+/** Told of each look-up: who needed it, and the name. */
+export type CountOnDemandDns = (source: Workload, hostname: string) => void;
+
+export function createOnDemandDnsCounter(recorder: Recorder): CountOnDemandDns {
+  return (source, hostname) => {
+    const { workloadName, canonicalName, canonicalRevision, namespace, clusterId } = source;
+    const principal = identityOf(source).uri;
+    const end = [principal, canonicalName, canonicalRevision, clusterId];
+    const values = [workloadName, canonicalName, canonicalRevision, namespace, ...end].map((text) => text || 'unknown');
+    addOnce(recorder.counter(onDemandDns, [...values, hostname]), 1);
+  };
 }

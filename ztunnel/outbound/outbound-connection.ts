@@ -17,6 +17,8 @@ import { decideOutboundRoute, type OutboundRoute } from './outbound-route.ts';
 export interface OutboundContext extends PodContext {
   readonly tunnels: TunnelDialer;
   readonly lookUpName: (hostname: string) => Promise<readonly IpAddress[]>;
+  /** Told of each look-up on behalf of a connection. */
+  readonly countOnDemandDns: (source: Workload, hostname: string) => void;
   /** In [0, 1). */
   readonly random: () => number;
   /** 24 random bytes for the trace of one connection. */
@@ -64,6 +66,7 @@ async function findRoute(
     if (route.kind === 'reject') throw new MeshError(route.code, route.detail);
     if (route.kind !== 'resolve') return route;
     if (resolved.has(route.hostname)) throw new MeshError('INTERNAL', `${route.hostname} was to be resolved twice`);
+    context.countOnDemandDns(source, route.hostname);
     resolved = new Map([...resolved, [route.hostname, await context.lookUpName(route.hostname)]]);
   }
 }
