@@ -1,0 +1,212 @@
+// The delta xDS protocol without a stream: what is asked first, what a response does, how it is answered, and what a new
+// stream is told of what is held.
+import t from 'tap';
+import { createMeshIndex, type MeshIndex } from '../../../common/mesh/mesh-index.ts';
+import { authorizationTypeUrl } from '../../../common/xds/authorization-codec.ts';
+import { createDeltaSession, type DeltaSession, type Received, type Step } from '../../../common/xds/delta-session.ts';
+import { describeNode } from '../../../common/xds/node-metadata.ts';
+import { addressType, authorizationType } from '../../../common/xds/resource-type.ts';
+import { addressTypeUrl } from '../../../common/xds/workload-codec.ts';
+import { aPolicy, aService, aWorkload } from '../../support/mesh-objects.ts';
+import {
+  encodePolicy,
+  encodeRaw,
+  encodeResponse,
+  encodeService,
+  encodeWorkload,
+  readRequest,
+  type SentResource,
+  type SentResponse,
+} from '../../support/wds-messages.ts';
+
+const node = describeNode({
+  ...{ instanceIp: '10.0.0.9', podName: 'zt', podNamespace: 'istio-system', nodeName: 'n1' },
+  metadata: { CLUSTER_ID: 'c', LIST: [1, true, null, { deep: 'x' }] },
+});
+
+interface Held {
+  readonly session: DeltaSession;
+  readonly mesh: MeshIndex;
+  receive(response: SentResponse): Received & { readonly request: ReturnType<typeof readRequest> };
+  begin(): readonly ReturnType<typeof readRequest>[];
+}
+
+function hold(): Held {
+  const session = createDeltaSession(node, [addressType, authorizationType]);
+  const mesh = createMeshIndex();
+  const run = <T>(work: Generator<Step, T>): T => {
+    for (;;) {
+      const next = work.next();
+      if (next.done === true) return next.value;
+      if (next.value !== undefined) mesh.apply(next.value);
+    }
+  };
+  return {
+    session,
+    mesh,
+    receive(response) {
+      const received = run(session.receive(encodeResponse(response)));
+      return { ...received, request: readRequest(received.answer) };
+    },
+    begin: () => run(session.begin()).map((bytes) => readRequest(bytes)),
+  };
+}
+
+const sent = (name: string, version = '1', policies: readonly string[] = []): SentResource => {
+  const workload = aWorkload({ name, authorizationPolicies: policies });
+  return { name: workload.uid, version, value: encodeWorkload(workload) };
+};
+const sentPolicy = (name: string): SentResource => ({
+  name: `default/${name}`,
+  value: encodePolicy(aPolicy({ name, scope: 'workload-selector' })),
+});
+const names = ({ mesh }: Held): readonly string[] => [...mesh.workloads()].map(({ name }) => name);
+const policies = ({ mesh }: Held): readonly string[] => [...mesh.policies()].map(({ name }) => name);
+
+t.test('the first requests name the node, and want all addresses, then all policies', async (t) => {
+  const requests = hold().begin();
+  t.same(
+    requests.map(({ typeUrl }) => typeUrl),
+    [addressTypeUrl, authorizationTypeUrl],
+  );
+  for (const request of requests) {
+    t.equal(request.node?.id, 'ztunnel~10.0.0.9~zt.istio-system~istio-system.svc.cluster.local');
+    t.match(request.node?.metadata, {
+      fields: {
+        NAME: { stringValue: 'zt' },
+        NAMESPACE: { stringValue: 'istio-system' },
+        INSTANCE_IPS: { stringValue: '10.0.0.9' },
+        NODE_NAME: { stringValue: 'n1' },
+        LIST: {
+          listValue: {
+            values: [
+              { numberValue: 1 },
+              { boolValue: true },
+              { nullValue: 0 },
+              { structValue: { fields: { deep: { stringValue: 'x' } } } },
+            ],
+          },
+        },
+      },
+    });
+    t.notOk(request.subscribe);
+    t.notOk(request.initialResourceVersions);
+  }
+});
+
+t.test('a response is applied and acknowledged by its nonce', async (t) => {
+  const held = hold();
+  held.begin();
+  const received = held.receive({ nonce: 'n1', resources: [sent('a'), sent('b')] });
+  t.same(names(held), ['a', 'b']);
+  t.same(received.request, { typeUrl: addressTypeUrl, responseNonce: 'n1' });
+  t.match(received, { resources: 2, removed: 0, sync: 'waiting' });
+  const last = held.receive({ typeUrl: authorizationTypeUrl, nonce: 'n2' });
+  t.equal(last.sync, 'complete', 'once each type has been acknowledged');
+});
+
+t.test('what is removed in a response goes after what is updated in it', async (t) => {
+  const held = hold();
+  held.begin();
+  const service = aService({ name: 'web' });
+  const named = { name: 'default/web.default.svc.cluster.local', version: '1', value: encodeService(service) };
+  held.receive({ nonce: '1', resources: [sent('a'), sent('b'), named] });
+  const removed = ['Kubernetes//Pod/default/b', named.name, 'never/heard/of'];
+  held.receive({ nonce: '2', resources: [sent('b', '2')], removed });
+  t.same(names(held), ['a']);
+  t.same([...held.mesh.services()], []);
+});
+
+t.test('a bad resource is refused by name, the good ones count, and what it was before stays', async (t) => {
+  const held = hold();
+  held.begin();
+  held.receive({ nonce: '1', resources: [sent('a', '1')] });
+  const poison = { name: 'Kubernetes//Pod/default/a', version: '2', value: Buffer.from([0xff]) };
+  const legacy = encodeRaw('Address', { workload: { uid: 'l', tunnelProtocol: 2 } });
+  const received = held.receive({
+    nonce: '2',
+    resources: [poison, sent('b'), { name: 'l', value: legacy }, { name: 'huge', value: Buffer.alloc(3_000_000) }],
+  });
+  t.same(names(held), ['a', 'b']);
+  t.match(received.request, { responseNonce: '2', errorDetail: { message: /default\/a: .*; l: tunnel_protocol 2 / } });
+  t.match(received.request.errorDetail?.message, /huge: it has 3\d+ bytes, more than 2097152/);
+  t.equal(received.rejected.length, 3);
+  t.equal(received.sync, 'waiting', 'a refusal is no acknowledgement');
+  const [again] = held.begin();
+  t.match(again?.initialResourceVersions, { 'Kubernetes//Pod/default/a': '1' }, 'nor a version that is held');
+  const many = Array.from({ length: 500 }, (_, index) => ({ ...poison, name: `bad-${index}` }));
+  const message = held.receive({ nonce: '3', resources: many }).request.errorDetail?.message ?? '';
+  t.match(message, /and 480 more$/);
+  t.ok(message.length < 10_000);
+});
+
+t.test('a new stream is told the versions that are held, so that only the difference comes', async (t) => {
+  const held = hold();
+  held.begin();
+  held.receive({ nonce: '1', resources: [sent('a', '7'), sent('b', '8'), sent('c', '9')] });
+  held.receive({ nonce: '2', resources: [sent('b', '10')], removed: ['Kubernetes//Pod/default/c'] });
+  const [addresses] = held.begin();
+  t.same(addresses?.initialResourceVersions, { 'Kubernetes//Pod/default/a': '7', 'Kubernetes//Pod/default/b': '10' });
+  held.receive({ nonce: '3' });
+  t.same(names(held), ['a', 'b'], 'what is not sent again stays');
+});
+
+t.test('resources without a version are gone when a new stream begins without them', async (t) => {
+  const held = hold();
+  held.begin();
+  held.receive({ typeUrl: authorizationTypeUrl, nonce: '1', resources: [sentPolicy('p'), sentPolicy('q')] });
+  const [, authorizations] = held.begin();
+  t.notOk(authorizations?.initialResourceVersions, 'so that the server sends them all');
+  t.same(policies(held), ['p', 'q'], 'all stay until it has');
+  const broken = { name: 'default/q', value: Buffer.from([0xff]) };
+  held.receive({ typeUrl: authorizationTypeUrl, nonce: '2', resources: [broken] });
+  t.same(policies(held), ['q'], 'a broken one is there all the same');
+  held.receive({ typeUrl: authorizationTypeUrl, nonce: '3', resources: [sentPolicy('r')] });
+  t.same(policies(held), ['q', 'r'], 'later responses are differences');
+});
+
+t.test('a workload that names a policy before it comes is closed until it does', async (t) => {
+  const held = hold();
+  held.begin();
+  held.receive({ nonce: '1', resources: [sent('a', '1', ['default/p'])] });
+  const [workload] = held.mesh.workloads();
+  if (workload === undefined) throw new Error('it is not there');
+  t.same(held.mesh.policiesFor(workload), { policies: [], unknown: ['default/p'] });
+  held.receive({ typeUrl: authorizationTypeUrl, nonce: '2', resources: [sentPolicy('p')] });
+  t.same(held.mesh.policiesFor(workload).unknown, []);
+});
+
+t.test('a resource under another name is followed by its name', async (t) => {
+  const held = hold();
+  held.begin();
+  held.receive({ nonce: '1', resources: [{ ...sent('a'), name: 'odd' }] });
+  t.same(names(held), ['a']);
+  held.receive({ nonce: '2', resources: [{ ...sent('b'), name: 'odd' }] });
+  t.same(names(held), ['b'], 'what it was before goes');
+  held.receive({ nonce: '3', removed: ['odd'] });
+  t.same(names(held), []);
+});
+
+t.test('a type nobody asked for is acknowledged and ignored; a response that is none is an error', async (t) => {
+  const held = hold();
+  held.begin();
+  const received = held.receive({ typeUrl: 'type.googleapis.com/other', nonce: '1', resources: [sent('a')] });
+  t.same(received.request, { typeUrl: 'type.googleapis.com/other', responseNonce: '1' });
+  t.same(names(held), []);
+  t.throws(() => [...held.session.receive(Buffer.from([0x12, 0xff]))], { code: 'RESOURCE_INVALID' });
+});
+
+t.test('a big response comes in small steps', async (t) => {
+  const { session } = hold();
+  const resources = Array.from({ length: 5_000 }, (_, index) => sent(`w${index}`));
+  let workloads = 0;
+  let steps = 0;
+  for (const step of session.receive(encodeResponse({ nonce: '1', resources }))) {
+    steps += 1;
+    const count = step?.workloads.length ?? 0;
+    t.ok(count <= 64 || t.fail(`${count} at once`));
+    workloads += count;
+  }
+  t.equal(workloads, 5_000);
+  t.ok(steps > 78);
+});
