@@ -2,6 +2,7 @@
 // In: bytes from the peer and calls of the streams' owners. Out: `takeOutput` for the wire, events for the owners.
 // Whatever the peer sends ends at worst in GOAWAY and the loss of this connection's streams.
 import { MeshError } from '../errors.ts';
+import { release } from '../net/read-buffers.ts';
 import { type ConnectionFault, type ErrorCodeName, errorCodes, fault } from './error-code.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { ConnectionCredit, defaultWindowBytes, ReceiveWindow, SendWindow } from './flow-control.ts';
@@ -52,6 +53,8 @@ export class ConnectionSession implements SessionCore {
   private blocksSent: 'none' | 'some' = 'none';
   private readonly credit = new ConnectionCredit();
   private readonly output = new Output();
+  /** Chunks whose bytes have all been taken. */
+  private spent: Buffer[] = [];
   private readonly decoder: FrameDecoder;
   /** Bytes of the client's preface that are still due (server only). */
   private prefaceSeen: number;
@@ -163,12 +166,19 @@ export class ConnectionSession implements SessionCore {
   /** What goes on the wire now: control frames, and about `budgetBytes` of DATA. Empty when nothing can be sent. */
   takeOutput(budgetBytes: number): readonly Buffer[] {
     const out: Buffer[] = [];
-    const { writable, ended } = this.output.take(budgetBytes, this.sendWindow, this.peer.maxFrameBytes, out);
+    const { output, sendWindow, peer, spent } = this;
+    const { writable, ended } = output.take(budgetBytes, sendWindow, peer.maxFrameBytes, out, spent);
     for (const stream of ended) this.finishIfBothEnded(stream);
     for (const stream of writable) {
       if (stream.sending === 'open' && this.streams.has(stream.id)) stream.events.onWritable();
     }
     return out;
+  }
+
+  /** All that `takeOutput` gave so far is written: its memory may be used again. */
+  releaseOutput(): void {
+    for (const chunk of this.spent) release(chunk);
+    this.spent = [];
   }
 
   // What follows up to the private part is `SessionCore`, called by the handlers of incoming frames.

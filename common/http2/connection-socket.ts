@@ -2,6 +2,9 @@
 // In: socket, settings, handlers. Out: `session` for opening streams; `onClosed` once when the connection is gone.
 import type { Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
+import { HandleReader } from '../net/handle-reader-socket.ts';
+import { release } from '../net/read-buffers.ts';
+import { endOfStream, errorOf, handleOf, type StreamHandle, writeTo } from '../net/stream-handle-socket.ts';
 import { ConnectionSession } from './connection-session.ts';
 import { errorCodes, errorCodeText } from './error-code.ts';
 import type { SessionEvents } from './session-events.ts';
@@ -29,8 +32,6 @@ export interface ConnectionOptions {
 
 /** DATA taken from the session for one write; the rest waits for the socket. */
 const writeBudgetBytes = 512 * 1024;
-/** Below this, one copy is cheaper than handing over many buffers. */
-const joinBelowBytes = 64 * 1024;
 /** A peer that has been told to go gets this long to close its side. */
 const lingerMs = 1_000;
 const drainMark = Buffer.from('drained!', 'latin1');
@@ -40,8 +41,13 @@ export class Http2Connection {
   readonly session: ConnectionSession;
   private readonly options: ConnectionOptions;
   private readonly socket: Socket;
+  private readonly kind: 'tls' | 'tcp';
   private failure: MeshError | undefined;
+  private handle: StreamHandle | undefined;
+  private reader: HandleReader | undefined;
   private flushState: 'idle' | 'scheduled' = 'idle';
+  private writing: 'idle' | 'pending' = 'idle';
+  private lastWrite: 'one' | 'several' = 'one';
   private stage: 'open' | 'ending' | 'closed' = 'open';
   private timer: NodeJS.Timeout | undefined;
   private ready: 'waiting' | 'ready' = 'waiting';
@@ -49,14 +55,32 @@ export class Http2Connection {
   constructor(options: ConnectionOptions) {
     this.options = options;
     this.socket = options.socket;
+    this.kind = 'encrypted' in options.socket ? 'tls' : 'tcp';
     this.session = new ConnectionSession(options.own, this.sessionEvents());
     this.socket.on('data', (chunk: Buffer) => this.session.receive(chunk));
-    this.socket.on('drain', () => this.flush());
     this.socket.on('error', (error) => this.destroy(this.lost(error.message, error)));
     this.socket.on('end', () => this.destroy(this.lost('the peer closed the connection')));
     this.socket.on('close', () => this.closed());
     this.schedulePing();
     this.socket.resume();
+    this.takeOver(this.socket);
+  }
+
+  /** What has come during the handshake flows out of the socket; all that follows goes past it. */
+  private takeOver(socket: Socket): void {
+    const handle = handleOf(socket);
+    if (handle === undefined) return;
+    this.handle = handle;
+    this.reader = new HandleReader(this.kind, handle, {
+      onChunk: (chunk) => {
+        this.session.receive(chunk);
+        release(chunk);
+      },
+      onEnd: (status) => {
+        if (status === endOfStream) this.destroy(this.lost('the peer closed the connection'));
+        else this.destroy(this.lost(errorOf('read', status).message, errorOf('read', status)));
+      },
+    });
   }
 
   /** Whether the peer has spoken HTTP/2: before that, an end means that it did not accept our handshake. */
@@ -112,26 +136,41 @@ export class Http2Connection {
     };
   }
 
-  /** With one stream there is nothing to gather, and waiting for the turn's end would only delay it. */
+  /** A lone message goes at once. Where the last write held several, more will come in this turn: they go together at its end. */
   private scheduleFlush(): void {
-    if (this.flushState === 'scheduled') return;
+    if (this.flushState !== 'idle' || this.writing === 'pending') return;
     this.flushState = 'scheduled';
-    const run = (): void => {
-      this.flushState = 'idle';
-      this.flush();
-    };
-    if (this.session !== undefined && this.session.streams.size > 1) setImmediate(run);
-    else process.nextTick(run);
+    if (this.lastWrite === 'several') setImmediate(this.runFlush);
+    else process.nextTick(this.runFlush);
   }
 
+  private readonly runFlush = (): void => {
+    this.flushState = 'idle';
+    this.flush();
+  };
+
+  /** One write at a time: TLS takes no second one, and what comes meanwhile is better gathered. */
   private flush(): void {
-    while (this.stage !== 'closed' && !this.socket.writableNeedDrain && this.socket.writable) {
+    while (this.stage !== 'closed' && this.writing === 'idle' && this.handle !== undefined && this.socket.writable) {
       const parts = this.session.takeOutput(writeBudgetBytes);
       if (parts.length === 0) break;
-      writeOnce(this.socket, parts);
+      this.lastWrite = parts.length > 2 ? 'several' : 'one';
+      const result = writeTo(this.handle, joined(parts, this.kind), this.written);
+      // TLS has encrypted all of it into memory of its own.
+      if (result !== 'pending' || this.kind === 'tls') this.session.releaseOutput();
+      if (result === 'pending') this.writing = 'pending';
+      else if (result !== 'done') this.destroy(this.lost(errorOf('write', result).message, errorOf('write', result)));
     }
     this.finishIfDrained();
+    if (this.stage === 'ending' && this.writing === 'idle') this.socket.end();
   }
+
+  private readonly written = (status: number): void => {
+    this.writing = 'idle';
+    this.session.releaseOutput();
+    if (status < 0) this.destroy(this.lost(errorOf('write', status).message, errorOf('write', status)));
+    else this.flush();
+  };
 
   private finishIfDrained(): void {
     if (this.session.state === 'draining' && this.session.streams.size === 0) this.finish();
@@ -143,16 +182,14 @@ export class Http2Connection {
     this.stage = 'ending';
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.socket.destroy(), lingerMs);
-    setImmediate(() => {
-      this.flush();
-      this.socket.end();
-    });
+    setImmediate(this.runFlush);
   }
 
   private closed(): void {
     if (this.stage === 'closed') return;
     this.stage = 'closed';
     clearTimeout(this.timer);
+    this.reader?.close();
     const reason = this.failure ?? this.lost('it was closed');
     this.session.lose(reason);
     this.options.handlers.onClosed(reason);
@@ -174,6 +211,7 @@ export class Http2Connection {
       this.finishIfDrained();
     } else if (opaque.equals(pingMark) && this.stage === 'open') {
       clearTimeout(this.timer);
+      this.reader?.rest();
       this.schedulePing();
     }
   }
@@ -183,17 +221,19 @@ export class Http2Connection {
   }
 }
 
-function writeOnce(socket: Socket, parts: readonly Buffer[]): void {
+/** Where parts are laid side by side; TLS copies what it is given, so one for all connections will do. */
+const slab = Buffer.allocUnsafeSlow(writeBudgetBytes + 64 * 1024);
+
+function joined(parts: readonly Buffer[], kind: 'tls' | 'tcp'): Buffer {
   const [first] = parts;
-  if (parts.length === 1 && first) {
-    socket.write(first);
-    return;
+  if (parts.length === 1 && first) return first;
+  let length = 0;
+  for (const part of parts) length += part.length;
+  if (length > slab.length || kind === 'tcp') return Buffer.concat(parts, length);
+  let at = 0;
+  for (const part of parts) {
+    slab.set(part, at);
+    at += part.length;
   }
-  if (parts.reduce((sum, part) => sum + part.length, 0) < joinBelowBytes) {
-    socket.write(Buffer.concat(parts));
-    return;
-  }
-  socket.cork();
-  for (const part of parts) socket.write(part);
-  socket.uncork();
+  return slab.subarray(0, length);
 }

@@ -1,5 +1,6 @@
 // HTTP/2 frames (RFC 9113 §4, §6): bytes to frames and back. In: chunks as they come, cut anywhere. Out: one event a frame;
 // the payload of DATA is passed on piece by piece as it arrives, never collected; any other frame is collected and bounded.
+import { lendPart } from '../net/read-buffers.ts';
 import { type ConnectionFault, fault } from './error-code.ts';
 
 export const frameTypes = {
@@ -112,7 +113,7 @@ export class FrameDecoder {
 
   private passData(chunk: Buffer, from: number, to: number): ConnectionFault | undefined {
     if (this.missing === 0) this.state = 'header';
-    return this.events.onDataPayload(chunk.subarray(from, to), this.missing);
+    return this.events.onDataPayload(lendPart(chunk, from, to), this.missing);
   }
 
   private collect(chunk: Buffer, from: number, to: number): ConnectionFault | undefined {

@@ -1,5 +1,6 @@
 // Bytes that came for a stream whose reader has paused. In: chunks of any size. Out: the same bytes in order.
 // Small chunks are copied together, so that what is held costs about what the window says and pins no larger buffer.
+import { release } from '../net/read-buffers.ts';
 
 const smallBytes = 4 * 1024;
 const slabBytes = 16 * 1024;
@@ -29,6 +30,7 @@ export class HeldBytes {
     const start = this.growingFrom ?? this.slabUsed;
     if (this.growingFrom !== undefined) this.chunks.pop();
     chunk.copy(this.slab, this.slabUsed);
+    release(chunk);
     this.slabUsed += chunk.length;
     this.growingFrom = start;
     this.chunks.push(this.slab.subarray(start, this.slabUsed));

@@ -1,5 +1,6 @@
 // DATA as it arrives (RFC 9113 §6.1): flow control, padding, delivery to the stream, END_STREAM.
 // In: frame headers and raw payload pieces. Bytes that no application will read are credited to the connection at once.
+import { release } from '../net/read-buffers.ts';
 import { type ConnectionFault, fault } from './error-code.ts';
 import { type FrameHeader, flags } from './frame-codec.ts';
 import type { SessionCore } from './session-core.ts';
@@ -51,6 +52,7 @@ export class IncomingData {
     if (data.length > this.dataBytes) data = data.subarray(0, this.dataBytes);
     this.dataBytes -= data.length;
     if (!stream || session.streams.get(stream.id) !== stream) {
+      release(piece);
       session.creditConnection(piece.length);
       return undefined;
     }

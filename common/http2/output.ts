@@ -1,5 +1,6 @@
 // What a session has to send, in order: control frames at once, DATA of the ready streams in turns, as far as windows allow.
 // In: frames and ready streams. Out: buffers for one write; payloads of DATA are the application's own buffers.
+import { withHeadroom } from '../net/read-buffers.ts';
 import type { SendWindow } from './flow-control.ts';
 import { flags, frameHeaderBytes, frameTypes, writeFrameHeader } from './frame-codec.ts';
 import type { StreamState } from './stream-state.ts';
@@ -44,7 +45,13 @@ export class Output {
   }
 
   /** Moves control frames and up to about `budgetBytes` of DATA into `out`. */
-  take(budgetBytes: number, connection: SendWindow, maxFrameBytes: number, out: Buffer[]): SentDuringTake {
+  take(
+    budgetBytes: number,
+    connection: SendWindow,
+    maxFrameBytes: number,
+    out: Buffer[],
+    spent: Buffer[],
+  ): SentDuringTake {
     out.push(...this.control);
     this.control = [];
     const writable: StreamState[] = [];
@@ -58,7 +65,7 @@ export class Output {
       if (wanted > 0 && connection.available <= 0 && stream.sendWindow.available > 0) continue;
       this.ready.delete(stream);
       if (wanted > 0 && limit <= 0) continue;
-      const sent = putData(stream, limit, out);
+      const sent = putData(stream, limit, out, spent);
       budget -= sent;
       stream.sendWindow.take(sent);
       connection.take(sent);
@@ -78,21 +85,48 @@ function hasRoom({ queue }: StreamState): boolean {
 }
 
 /** One DATA frame; none when there is nothing to say. How many bytes of window it took. */
-function putData(stream: StreamState, limitBytes: number, out: Buffer[]): number {
+function putData(stream: StreamState, limitBytes: number, out: Buffer[], spent: Buffer[]): number {
+  const laid = layHeader(stream, limitBytes, out, spent);
+  if (laid > 0) return laid;
   const header = Buffer.allocUnsafe(frameHeaderBytes);
   const at = out.push(header) - 1;
-  const length = stream.queue.take(Math.max(0, limitBytes), out);
-  const isEnd = stream.sending === 'ending' && stream.queue.bytes === 0;
-  if (length === 0 && !isEnd) {
+  const length = stream.queue.take(Math.max(0, limitBytes), out, spent);
+  if (length === 0 && !isLast(stream)) {
     out.splice(at, 1);
     return 0;
   }
-  if (isEnd) stream.sending = 'ended';
-  writeFrameHeader(header, 0, {
+  putHeader(header, stream, length);
+  return length;
+}
+
+/** Worth it where copying header and payload together costs more than a small write. */
+const laidFromBytes = 16 * 1024;
+
+/** A large chunk that has room in front becomes a frame where it stands. 0 where it cannot. */
+function layHeader(stream: StreamState, limitBytes: number, out: Buffer[], spent: Buffer[]): number {
+  if (stream.queue.bytes < laidFromBytes) return 0;
+  const chunk = stream.queue.takeWhole(limitBytes, laidFromBytes);
+  if (chunk === undefined) return 0;
+  const frame = withHeadroom(chunk, frameHeaderBytes);
+  spent.push(chunk);
+  const header = frame ?? Buffer.allocUnsafe(frameHeaderBytes);
+  putHeader(header, stream, chunk.length);
+  out.push(header);
+  if (frame === undefined) out.push(chunk);
+  return chunk.length;
+}
+
+function isLast({ sending, queue }: StreamState): boolean {
+  return sending === 'ending' && queue.bytes === 0;
+}
+
+function putHeader(into: Buffer, stream: StreamState, length: number): void {
+  const end = isLast(stream);
+  if (end) stream.sending = 'ended';
+  writeFrameHeader(into, 0, {
     length,
     type: frameTypes.DATA,
-    flags: isEnd ? flags.END_STREAM : 0,
+    flags: end ? flags.END_STREAM : 0,
     streamId: stream.id,
   });
-  return length;
 }

@@ -5,6 +5,8 @@ export class SendQueue {
   private chunks: Buffer[] = [];
   /** Chunks before this index are gone. */
   private head = 0;
+  /** Bytes of the first chunk that are gone. */
+  private offset = 0;
   bytes = 0;
 
   /** Chunks that wait. */
@@ -18,22 +20,24 @@ export class SendQueue {
     this.bytes += chunk.length;
   }
 
-  /** Moves up to `limitBytes` into `out`; how many. */
-  take(limitBytes: number, out: Buffer[]): number {
+  /**
+   * Moves up to `limitBytes` into `out`; how many. Chunks of which nothing is left go to `spent`: they may be released
+   * once what is in `out` has been written.
+   */
+  take(limitBytes: number, out: Buffer[], spent: Buffer[]): number {
     let left = Math.min(limitBytes, this.bytes);
     const taken = left;
     while (left > 0) {
       const chunk = this.chunks[this.head];
       if (!chunk) break;
-      if (chunk.length <= left) {
-        out.push(chunk);
-        left -= chunk.length;
-        this.head += 1;
-      } else {
-        out.push(chunk.subarray(0, left));
-        this.chunks[this.head] = chunk.subarray(left);
-        left = 0;
-      }
+      const end = Math.min(chunk.length, this.offset + left);
+      left -= end - this.offset;
+      out.push(this.offset === 0 && end === chunk.length ? chunk : chunk.subarray(this.offset, end));
+      this.offset = end;
+      if (end < chunk.length) break;
+      spent.push(chunk);
+      this.offset = 0;
+      this.head += 1;
     }
     this.bytes -= taken;
     if (this.head === this.chunks.length) this.clear();
@@ -44,7 +48,19 @@ export class SendQueue {
     return taken;
   }
 
+  /** Takes the next chunk, if it is whole and its length within these. */
+  takeWhole(mostBytes: number, leastBytes: number): Buffer | undefined {
+    const chunk = this.chunks[this.head];
+    if (chunk === undefined || this.offset > 0 || chunk.length > mostBytes || chunk.length < leastBytes)
+      return undefined;
+    this.head += 1;
+    this.bytes -= chunk.length;
+    if (this.head === this.chunks.length) this.clear();
+    return chunk;
+  }
+
   clear(): void {
+    this.offset = 0;
     this.chunks = this.bytes === 0 && this.chunks.length === 0 ? this.chunks : [];
     this.head = 0;
     this.bytes = 0;

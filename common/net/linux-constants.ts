@@ -29,6 +29,7 @@ export const IPV6_FREEBIND = 78;
 /** The same number at SOL_IP (sockaddr_in) and at SOL_IPV6 (sockaddr_in6). */
 export const SO_ORIGINAL_DST = 80;
 
+export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;

@@ -3,15 +3,17 @@
 import { createServer, Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
 import { formatSocketAddress, type IpAddress, ipFamily, ipFromBytes, type SocketAddress } from './address.ts';
+import { HandleStream } from './handle-stream-socket.ts';
 import * as linux from './linux-constants.ts';
 import type { NetworkNamespace } from './network-namespace-socket.ts';
 import { decodeSockaddr, encodeSockaddr } from './sockaddr-codec.ts';
-import type { ConnectOptions, ListenOptions, SocketFactory } from './socket-factory.ts';
+import type { AcceptedStream, ConnectOptions, ListenOptions, SocketFactory } from './socket-factory.ts';
 import { connectFailure, errnoOf, listenFailure } from './socket-failure.ts';
-import { withStreams } from './sockets-as-streams.ts';
+import type { TcpHandle } from './stream-handle-socket.ts';
 import { type SystemCalls, systemCalls } from './system-calls-socket.ts';
 import { acceptConnections, acceptedSocketOptions, listenName } from './tcp-accept-socket.ts';
 import { keepAlive, whenConnected } from './tcp-connect-socket.ts';
+import { dialHandle, listenHandles, localAddressOf, peerAddressOf } from './tcp-handle-socket.ts';
 
 export interface PodSocketFactoryOptions {
   /** The factory closes it. 'own' is the one this process lives in (dedicated mode). */
@@ -34,7 +36,20 @@ const loopbackV4 = addressOf(Uint8Array.of(127, 0, 0, 1));
 /** @throws MeshError where the native edge cannot be loaded (see `systemCalls`) */
 export function createPodSocketFactory(options: PodSocketFactoryOptions): SocketFactory {
   const pod = new PodSockets(options, systemCalls());
-  return withStreams({
+  return {
+    listenStreams: async (options, onAccept) => {
+      const name = listenName(options, '*');
+      const listening = { ...pod.openListener(options, name), backlog, name };
+      return listenHandles(listening, (handle) => {
+        const accepted = describe(pod, options, handle);
+        if (accepted !== undefined) onAccept(accepted);
+        else if (handle.reset(ignore) !== 0) handle.close(ignore);
+      });
+    },
+    connectStream: async (options) => {
+      const handle = await dialHandle(pod.openConnector(options), options);
+      return new HandleStream(handle, () => formatSocketAddress(options.to));
+    },
     listenSockets: async (options, onAccept) => {
       const name = listenName(options, '*');
       const { descriptor, transparent } = pod.openListener(options, name);
@@ -43,7 +58,8 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
         transparent,
         // The backlog counts only as an argument of its own: node ignores it beside a descriptor.
         listen: () => void server.listen({ fd: descriptor }, backlog),
-        originalDestination: (socket: Socket, local: SocketAddress) => pod.originalDestination(socket, local),
+        originalDestination: (socket: Socket, local: SocketAddress) =>
+          pod.originalDestination(descriptorOf(socket), local),
       };
       const server = createServer(acceptedSocketOptions);
       return await acceptConnections(server, name, acceptance, onAccept);
@@ -56,7 +72,17 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
     close: () => {
       if (options.namespace !== 'own') options.namespace.close();
     },
-  });
+  };
+}
+
+/** Undefined for a peer that has already gone, and for one that dialled a listener which serves redirected ones only. */
+function describe(pod: PodSockets, options: ListenOptions, handle: TcpHandle): AcceptedStream | undefined {
+  const peer = peerAddressOf(handle);
+  const local = localAddressOf(handle);
+  if (peer === undefined || local === undefined) return undefined;
+  const originalDestination = pod.originalDestination(handle.fd, local);
+  if (options.accept === 'redirected' && originalDestination.port === local.port) return undefined;
+  return { peer, local, originalDestination, stream: new HandleStream(handle, () => formatSocketAddress(peer)) };
 }
 
 class PodSockets {
@@ -97,8 +123,7 @@ class PodSockets {
     }
   }
 
-  originalDestination(socket: Socket, local: SocketAddress): SocketAddress {
-    const descriptor = descriptorOf(socket);
+  originalDestination(descriptor: number | undefined, local: SocketAddress): SocketAddress {
     if (descriptor === undefined) return local;
     const v4 = ipFamily(local.ip) === 4;
     try {
@@ -126,6 +151,8 @@ class PodSockets {
         this.calls.setOption(descriptor, linux.SOL_IPV6, linux.IPV6_V6ONLY, address.ip === anyV6 ? 0 : 1);
       if (options.transparent === true) transparent = this.makeTransparent(descriptor, family);
       if (options.keepAlive === true) this.keepAlive(descriptor);
+      // Inherited by what is accepted.
+      this.calls.setOption(descriptor, linux.SOL_TCP, linux.TCP_NODELAY, 1);
       this.calls.bind(descriptor, encodeSockaddr(address));
     });
     return { descriptor, transparent };
@@ -195,6 +222,10 @@ function descriptorOf(socket: Socket): number | undefined {
   const handle = socket._handle;
   if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return undefined;
   return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
+}
+
+function ignore(): void {
+  // Nobody waits for it.
 }
 
 function addressOf(bytes: Uint8Array): IpAddress {

@@ -4,7 +4,7 @@ import { formatSocketAddress } from './address.ts';
 import type { ConnectOptions } from './socket-factory.ts';
 import { connectFailure, connectTimeout } from './socket-failure.ts';
 
-const defaultTimeoutMs = 10_000;
+export const defaultConnectTimeoutMs = 10_000;
 
 /** ztunnel's `KEEPALIVE_TIME`, `_INTERVAL` and `_RETRIES` (ztunnel.md §2). */
 export const keepAlive = { idleMs: 180_000, intervalMs: 180_000, probes: 9 } as const;
@@ -12,7 +12,7 @@ export const keepAlive = { idleMs: 180_000, intervalMs: 180_000, probes: 9 } as 
 /** @param connect calls `socket.connect`; after a failure the socket is destroyed */
 export function whenConnected(
   socket: Socket,
-  { to, timeoutMs = defaultTimeoutMs }: ConnectOptions,
+  { to, timeoutMs = defaultConnectTimeoutMs }: ConnectOptions,
   connect: () => void,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 // The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
 // one interleaved run. usage: node test/bench/tunnel.ts [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
-// [--base FOLDER (another checkout of ours)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
+// [--checkout NAME=FOLDER (another one of ours)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,8 +12,8 @@ import { createCaServer } from '../../common/ca/ca-server.ts';
 import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createLogger } from '../../common/logger.ts';
 import { table } from '../../deploy/local/mesh-status.ts';
-import { unpackZtunnel } from '../interop/istio-program-process.ts';
 import { istioResources, kubernetesObjects, type MeshPod, mesh, trustDomain } from '../interop/two-pod-mesh.ts';
+import { unpackPeers } from '../support/peers.ts';
 import { ip } from '../support/pod-network.ts';
 import { cpuSeconds, median, pssMegabytes } from './process-figures.ts';
 import { compileLoadGenerator, type PairKind, type ProxyPair, startPair } from './proxy-pair.ts';
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '1.5' },
     works: { type: 'string', default: Object.keys(works).join(',') },
     configs: { type: 'string', default: 'direct,istio,ours' },
-    base: { type: 'string' },
+    checkout: { type: 'string', multiple: true, default: [] },
     'node-options': { type: 'string', default: '' },
     json: { type: 'string' },
     keep: { type: 'string' },
@@ -107,7 +107,10 @@ function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: Mesh
   });
   const kinds: Record<string, PairKind> = { direct: { kind: 'direct' }, istio };
   kinds['ours'] = ours(join(import.meta.dirname, '../..'));
-  if (options.base !== undefined) kinds['base'] = ours(options.base);
+  for (const named of options.checkout) {
+    const [name = '', folder = ''] = named.split('=');
+    kinds[name] = ours(folder);
+  }
   return kinds;
 }
 
@@ -151,10 +154,11 @@ function summarize(samples: readonly Sample[], configs: readonly string[]): read
 async function run(folder: string): Promise<void> {
   spawnSync('ip', ['link', 'set', 'lo', 'up']);
   const loadGenerator = compileLoadGenerator(join(shared, 'lab/bench/lg.c'), join(folder, 'lg'));
-  const istio = unpackZtunnel();
+  const atEnd: (() => unknown)[] = [];
+  const peers = unpackPeers({ teardown: (act) => void atEnd.push(act) }, 'ztunnel');
   const ca = await startCa(folder);
   const around = { loadGenerator, folder, ca: ca.server.address, caPort };
-  const kinds = kindsOf(folder, istio.program, ca.environmentFor);
+  const kinds = kindsOf(folder, join(peers, 'ztunnel'), ca.environmentFor);
   const pairs = new Map<string, ProxyPair>();
   try {
     for (const config of options.configs.split(',')) {
@@ -190,7 +194,7 @@ async function run(folder: string): Promise<void> {
   } finally {
     for (const pair of pairs.values()) await pair.stop();
     await ca.server.close();
-    istio.remove();
+    for (const act of atEnd) await act();
   }
 }
 

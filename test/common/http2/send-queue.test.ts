@@ -15,7 +15,7 @@ t.test('bytes are taken in order, never more than asked for, and never copied', 
     const limit = Math.floor(random() * 120);
     const before = queue.bytes;
     const pieces: Buffer[] = [];
-    t.equal(queue.take(limit, pieces), Math.min(limit, before));
+    t.equal(queue.take(limit, pieces, []), Math.min(limit, before));
     t.equal(Buffer.concat(pieces).length, Math.min(limit, before));
     t.ok(pieces.every((piece) => piece.buffer === source.buffer));
     taken.push(...pieces);

@@ -1,0 +1,90 @@
+// Accepts and dials TCP connections as handles, without an object of node:net each. In: prepared descriptors. Out: handles,
+// or MeshErrors that name the address. Hot path: test/bench/tunnel.ts (connect64).
+import type { MeshError } from '../errors.ts';
+import { formatSocketAddress, parseIp, type SocketAddress } from './address.ts';
+import type { ConnectOptions, Listener } from './socket-factory.ts';
+import { connectFailure, connectTimeout, listenFailure } from './socket-failure.ts';
+import { connectTo, createTcpHandle, errorOf, type HandleAddress, type TcpHandle } from './stream-handle-socket.ts';
+import { defaultConnectTimeoutMs } from './tcp-connect-socket.ts';
+
+export interface HandleListening {
+  /** Bound, not yet listening; it belongs to the listener from now on. */
+  readonly descriptor: number;
+  readonly transparent: boolean;
+  readonly backlog: number;
+  /** The address as people read it, for messages. */
+  readonly name: string;
+}
+
+/** @throws MeshError ADDRESS_IN_USE, NOT_PERMITTED, IO_FAILED */
+export function listenHandles(
+  { descriptor, transparent, backlog, name }: HandleListening,
+  onAccept: (handle: TcpHandle) => void,
+): Listener {
+  const server = createTcpHandle('listener');
+  // A failed accept (no descriptors left) concerns one client, who sees the reset; the listener goes on.
+  server.onconnection = (status, handle) => {
+    if (status === 0 && handle !== undefined) onAccept(handle);
+  };
+  for (const status of [server.open(descriptor), server.listen(backlog)]) {
+    if (status !== 0) throw listenFailure(name, errorOf('listen', status));
+  }
+  const address = localAddressOf(server);
+  if (address === undefined) throw listenFailure(name, new Error('the socket has no address'));
+  let state: 'open' | 'closed' = 'open';
+  return {
+    address,
+    transparent,
+    close: () =>
+      new Promise((resolve) => {
+        if (state === 'closed') return resolve();
+        state = 'closed';
+        server.close(resolve);
+      }),
+  };
+}
+
+/** @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT */
+export function dialHandle(
+  descriptor: number,
+  { to, timeoutMs = defaultConnectTimeoutMs }: ConnectOptions,
+): Promise<TcpHandle> {
+  return new Promise((resolve, reject) => {
+    const handle = createTcpHandle('socket');
+    const fail = (error: MeshError): void => {
+      clearTimeout(timer);
+      handle.close(() => {});
+      reject(error);
+    };
+    const refuse = (status: number): void => fail(connectFailure(formatSocketAddress(to), errorOf('connect', status)));
+    const timer = setTimeout(() => fail(connectTimeout(formatSocketAddress(to), timeoutMs)), timeoutMs);
+    let status = handle.open(descriptor);
+    status ||= handle.setNoDelay(true);
+    status ||= connectTo(handle, to.ip, to.port, (outcome) => {
+      clearTimeout(timer);
+      if (outcome === 0) resolve(handle);
+      else if (outcome !== canceled) refuse(outcome);
+    });
+    if (status !== 0) refuse(status);
+  });
+}
+
+/** What a connect ends with whose handle was closed: it has been told already. */
+const canceled = -125;
+
+/** Undefined when the peer has already reset the connection. */
+export function peerAddressOf(handle: TcpHandle): SocketAddress | undefined {
+  const found: Partial<HandleAddress> = {};
+  return handle.getpeername(found) === 0 ? socketAddress(found) : undefined;
+}
+
+export function localAddressOf(handle: TcpHandle): SocketAddress | undefined {
+  const found: Partial<HandleAddress> = {};
+  return handle.getsockname(found) === 0 ? socketAddress(found) : undefined;
+}
+
+function socketAddress({ address, port }: Partial<HandleAddress>): SocketAddress | undefined {
+  // Link-local addresses carry a zone (`fe80::1%eth0`), which no workload is known by.
+  const ip = address === undefined ? undefined : parseIp(address.replace(/%.*$/, ''));
+  return ip === undefined || port === undefined ? undefined : { ip, port };
+}
