@@ -50,13 +50,16 @@ export class ResourceStore {
     if (read.kind === 'unused') return undefined;
     if (read.kind === 'good') {
       this.#problems.delete(key);
-      this.#stored.set(key, { resource: read.resource, state: 'good' });
-      return { key, before: previous?.resource, after: read.resource };
+      return this.#keep(key, withoutRaw(read.resource), 'good');
     }
     this.#problems.set(key, read.problem);
-    if (hasGood) return undefined;
-    this.#stored.set(key, { resource: read.closed, state: 'closed' });
-    return { key, before: previous?.resource, after: read.closed };
+    return hasGood ? undefined : this.#keep(key, read.closed && withoutRaw(read.closed), 'closed');
+  }
+
+  #keep(key: string, resource: Resource | undefined, state: Stored['state']): ResourceChange {
+    const before = this.#stored.get(key)?.resource;
+    this.#stored.set(key, { resource, state });
+    return { key, before, after: resource };
   }
 
   #remove(key: string): ResourceChange | undefined {
@@ -65,4 +68,13 @@ export class ResourceStore {
     this.#problems.delete(key);
     return previous?.resource && { key, before: previous.resource, after: undefined };
   }
+}
+
+const nothing = { spec: undefined, status: undefined, raw: {} };
+
+/** Everything of use has been read: a hundred thousand pods need not be kept twice. */
+function withoutRaw(resource: Resource): Resource {
+  if (!('object' in resource.value)) return resource;
+  const object = { ...resource.value.object, ...nothing };
+  return { ...resource, value: { ...resource.value, object } } as Resource;
 }

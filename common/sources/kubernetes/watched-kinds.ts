@@ -1,0 +1,63 @@
+// What is watched in the Kubernetes API, and where. Kinds of custom resources may be missing, and may come later.
+// Source: istio-control.md §3.13. The rights that this needs are written down in deploy/rbac.yaml.
+
+export interface ApiVersionPath {
+  readonly apiVersion: string;
+  readonly path: string;
+}
+
+export interface WatchedKind {
+  readonly kind: string;
+  /** Served versions, the wanted one first. */
+  readonly versions: readonly ApiVersionPath[];
+  /** custom: the API server may not know it. */
+  readonly origin: 'built-in' | 'custom';
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** For the mesh itself: who is where, who may talk to whom, which waypoint stands before what. */
+export function meshKinds(systemNamespace: string): readonly WatchedKind[] {
+  const meshConfig = { fieldSelector: 'metadata.name=istio' };
+  return [
+    builtIn('Namespace', 'namespaces'),
+    builtIn('Node', 'nodes'),
+    builtIn('Service', 'services'),
+    // Pods that have ended hold no address any more.
+    builtIn('Pod', 'pods', { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' }),
+    builtIn('ConfigMap', `namespaces/${systemNamespace}/configmaps`, meshConfig),
+    {
+      kind: 'EndpointSlice',
+      versions: [{ apiVersion: 'discovery.k8s.io/v1', path: '/apis/discovery.k8s.io/v1/endpointslices' }],
+      origin: 'built-in',
+      query: {},
+    },
+    custom('GatewayClass', 'gateway.networking.k8s.io', 'gatewayclasses', ['v1', 'v1beta1']),
+    custom('Gateway', 'gateway.networking.k8s.io', 'gateways', ['v1', 'v1beta1']),
+    custom('AuthorizationPolicy', 'security.istio.io', 'authorizationpolicies', ['v1', 'v1beta1']),
+    custom('PeerAuthentication', 'security.istio.io', 'peerauthentications', ['v1', 'v1beta1']),
+    custom('ServiceEntry', 'networking.istio.io', 'serviceentries', ['v1', 'v1beta1']),
+    custom('WorkloadEntry', 'networking.istio.io', 'workloadentries', ['v1', 'v1beta1']),
+  ];
+}
+
+/** What a waypoint reads beside that. */
+export const waypointKinds: readonly WatchedKind[] = [
+  custom('Telemetry', 'telemetry.istio.io', 'telemetries', ['v1', 'v1alpha1']),
+  custom('WasmPlugin', 'extensions.istio.io', 'wasmplugins', ['v1alpha1']),
+];
+
+function builtIn(kind: string, resource: string, query: Readonly<Record<string, string>> = {}): WatchedKind {
+  return { kind, versions: [{ apiVersion: 'v1', path: `/api/v1/${resource}` }], origin: 'built-in', query };
+}
+
+function custom(kind: string, group: string, resource: string, versions: readonly string[]): WatchedKind {
+  return {
+    kind,
+    versions: versions.map((version) => ({
+      apiVersion: `${group}/${version}`,
+      path: `/apis/${group}/${version}/${resource}`,
+    })),
+    origin: 'custom',
+    query: {},
+  };
+}
