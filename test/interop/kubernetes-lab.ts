@@ -1,0 +1,108 @@
+// A real Kubernetes (etcd, API server, controller manager, and a stand-in for kubelet) as plain processes of one test file.
+// It wants a network namespace of its own: its ports are fixed. Ends with the test; in: the test, out: its commands.
+import { spawnSync } from 'node:child_process';
+import { createSign } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { whyNoPeers } from '../support/peers.ts';
+
+const shared = process.env['AMBIENTD_SHARED'] ?? join(import.meta.dirname, '../../../shared');
+const program = join(shared, 'lab/lab');
+const issuer = 'https://kubernetes.default.svc.cluster.local';
+
+/** The reason to skip, in words. */
+export function whyNoLab(): string | undefined {
+  if (!existsSync(program)) return `the Kubernetes lab is not there (${program}; AMBIENTD_SHARED names another folder)`;
+  for (const needed of ['bash', 'curl', 'openssl']) {
+    if (spawnSync(needed, ['--version']).error !== undefined) return `the program ${needed} is missing`;
+  }
+  return whyNoPeers();
+}
+
+export interface KubernetesLab {
+  /** Its own; removed with it. */
+  readonly folder: string;
+  /** A command of the lab. @throws when it fails @returns what it printed */
+  lab(...words: readonly string[]): string;
+  kubectl(...words: readonly string[]): string;
+  apply(...manifests: readonly string[]): void;
+  /** Of a service account, as it is projected into a pod: bound to it. */
+  token(account: string, namespace: string, ...options: readonly string[]): string;
+  /** A token of the right issuer that ended a minute ago. */
+  expiredToken(account: string, namespace: string): string;
+  /** @returns the path of a kubeconfig with the rights of this service account */
+  kubeconfigOf(account: string, namespace: string): string;
+  /** At once, without a word to anybody. */
+  stopApiServer(): Promise<void>;
+  startAgain(): void;
+}
+
+export function startLab(t: Pick<Test, 'teardown'>): KubernetesLab {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-'));
+  const env = { ...process.env, LAB_DATA: folder, LAB_NO_ISTIOD: '1' };
+  const run = (words: readonly string[], input?: string): string => {
+    const ended = spawnSync(program, words, { env, encoding: 'utf8', input, timeout: 120_000 });
+    if (ended.status === 0) return ended.stdout.trim();
+    throw new Error(`lab ${words.join(' ')} failed: ${ended.error?.message ?? ended.stderr}`);
+  };
+  t.teardown(() => {
+    spawnSync(program, ['down', '--purge'], { env, timeout: 60_000 });
+    rmSync(folder, { recursive: true, force: true });
+  });
+  run(['up']);
+  const token = (account: string, namespace: string, ...options: readonly string[]): string =>
+    run(['token', account, namespace, ...options]);
+
+  return {
+    folder,
+    lab: (...words) => run(words),
+    kubectl: (...words) => run(['kubectl', ...words]),
+    apply: (...manifests) => void run(['kubectl', 'apply', '-f', '-'], manifests.join('\n---\n')),
+    token,
+    expiredToken: (account, namespace) => signToken(folder, account, namespace),
+    kubeconfigOf(account, namespace) {
+      const path = join(folder, `${namespace}-${account}.kubeconfig`);
+      const text = readFileSync(join(folder, 'kubeconfig'), 'utf8');
+      const own = token(account, namespace, '--audience', issuer);
+      writeFileSync(path, text.replace(/user: \{token: [^}]+\}/, `user: {token: ${own}}`), { mode: 0o600 });
+      return path;
+    },
+    async stopApiServer() {
+      const file = join(folder, 'run/kube-apiserver.pid');
+      const pid = Number(readFileSync(file, 'utf8').split(' ')[0]);
+      process.kill(pid, 'SIGKILL');
+      // The lab takes it for ended when its file is gone.
+      rmSync(file);
+      while (runs(pid)) await setTimeout(20);
+    },
+    startAgain: () => void run(['up']),
+  };
+}
+
+function runs(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+function signToken(folder: string, account: string, namespace: string): string {
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: issuer,
+    aud: ['istio-ca'],
+    sub: `system:serviceaccount:${namespace}:${account}`,
+    iat: nowSeconds - 700,
+    nbf: nowSeconds - 700,
+    exp: nowSeconds - 60,
+    'kubernetes.io': { namespace, serviceaccount: { name: account, uid: 'any' } },
+  };
+  const text = `${part({ alg: 'RS256' })}.${part(claims)}`;
+  const key = readFileSync(join(folder, 'pki/sa.key'), 'utf8');
+  return `${text}.${createSign('RSA-SHA256').update(text).sign(key, 'base64url')}`;
+}
