@@ -15,14 +15,11 @@ import { identityOf } from '../common/identity/identity.ts';
 import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
-import type { MeshWriter } from '../common/mesh/mesh-source.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
 import type { Workload } from '../common/mesh/workload.ts';
 import type { IpAddress } from '../common/net/address.ts';
 import { createPlainSocketFactory } from '../common/net/plain-socket-factory-socket.ts';
 import type { Listener } from '../common/net/socket-factory.ts';
-import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
-import { createProblemLog } from '../common/sources/manifests/problem-log.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
@@ -30,7 +27,8 @@ import type { WaypointConfig } from './config.ts';
 import { describedWorkload } from './described-workload.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { createAdmission } from './listener/admit-stream.ts';
-import { noResources, readWaypointResources, type WaypointResources } from './resources/waypoint-resources.ts';
+import { createMeshSource } from './mesh-source.ts';
+import { noResources, type WaypointResources } from './resources/waypoint-resources.ts';
 import { createWaypointTelemetry, type WaypointTelemetry } from './telemetry/waypoint-telemetry.ts';
 import { createTraffic } from './traffic.ts';
 import { createClientPool } from './upstream/client-pool.ts';
@@ -52,10 +50,11 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const credentials = createCredentials(config, logging);
   const telemetry = createTelemetry(config, logging, metrics.recorder);
   const path = createDataPath({ config, logging, mesh, telemetry, credentials });
-  const source = createSource(config, logging, mesh, (resources) => {
+  const onResources = (resources: WaypointResources): void => {
     telemetry.useResources(resources);
     readiness.done(tasks.state);
-  });
+  };
+  const source = createMeshSource({ config, writer: mesh, recorder: metrics.recorder, logging, onResources });
   const { servers, stats, prometheus, ready } = createServers(config, logging, metrics, readiness);
   let listener: Listener | undefined;
 
@@ -117,28 +116,6 @@ function createTelemetry(config: WaypointConfig, logging: Logging, recorder: Rec
     waypoint: { gateway, namespace, rootNamespace },
   };
   return createWaypointTelemetry(options, noResources);
-}
-
-function createSource(
-  config: WaypointConfig,
-  logging: Logging,
-  writer: MeshWriter,
-  use: (resources: WaypointResources) => void,
-): Runnable {
-  const { trustDomain, clusterId, clusterDomain: domainSuffix, rootNamespace } = config;
-  const problems = createProblemLog(logging.logger('waypoint'));
-  let read = noResources;
-  return createManifestsSource({
-    paths: [config.manifestsPath],
-    writer,
-    config: { trustDomain, clusterId, domainSuffix, rootNamespace },
-    log: logging.logger('manifests'),
-    onObjects(objects) {
-      read = readWaypointResources(objects, read.lastGood);
-      problems.report(read.problems);
-      use(read);
-    },
-  });
 }
 
 interface DataPathParts {

@@ -3,6 +3,7 @@
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import { type IpAddress, parseIp } from '../common/net/address.ts';
+import { type KubernetesAccess, readKubernetesAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
 import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
 
 /** A text given as it is, or a file that may change while we run. */
@@ -30,6 +31,13 @@ export interface WaypointPorts {
   readonly readiness: number;
 }
 
+/** Where the mesh, and the resources that shape this waypoint, are read. */
+export type MeshSourceConfig =
+  /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects. */
+  | { readonly kind: 'manifests'; readonly path: string }
+  /** `AMBIENTD_SOURCE=kubernetes`, `KUBECONFIG`. */
+  | { readonly kind: 'kubernetes'; readonly access: KubernetesAccess };
+
 export interface WaypointConfig {
   /** `GATEWAY_NAME`: the Gateway that this process serves, and the name of its Service. */
   readonly gateway: string;
@@ -54,8 +62,7 @@ export interface WaypointConfig {
   readonly clusterId: string;
   /** `AMBIENTD_ROOT_NAMESPACE`, `istio-system`: Telemetry there holds for the whole mesh. */
   readonly rootNamespace: string;
-  /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects. */
-  readonly manifestsPath: string;
+  readonly source: MeshSourceConfig;
   readonly ca: CaConfig;
   readonly ports: WaypointPorts;
   /** `ACCESS_LOG`, false: one line a request. */
@@ -99,7 +106,7 @@ export function parseWaypointConfig(env: Environment, fileExists: (path: string)
     clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
     clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
     rootNamespace: read.text('AMBIENTD_ROOT_NAMESPACE', 'istio-system'),
-    manifestsPath: required(read, 'AMBIENTD_MANIFESTS', 'name the file or folder of Kubernetes objects of the mesh'),
+    source: readSource(read),
     ca: readCa(read, fileExists),
     ports: readPorts(read),
     accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
@@ -118,6 +125,18 @@ function required(read: EnvReader, name: string, remedy: string): string {
   const text = read.text(name);
   if (text === undefined) read.problem(`${name} is not set: ${remedy}`);
   return text ?? '';
+}
+
+function readSource(read: EnvReader): MeshSourceConfig {
+  const path = read.text('AMBIENTD_MANIFESTS');
+  const access = readKubernetesAccess(read, path === undefined ? [] : ['AMBIENTD_MANIFESTS']);
+  if (access !== undefined) return { kind: 'kubernetes', access };
+  if (path === undefined && read.text('AMBIENTD_SOURCE') === undefined) {
+    read.problem(
+      'AMBIENTD_MANIFESTS is not set: name the file or folder of Kubernetes objects of the mesh, or set AMBIENTD_SOURCE=kubernetes',
+    );
+  }
+  return { kind: 'manifests', path: path ?? '' };
 }
 
 function readAddress(read: EnvReader): Pick<WaypointConfig, 'instanceIp' | 'bind'> {

@@ -8,7 +8,7 @@ import type { ControlPlaneConfig } from '../common/tls/control-plane-config.ts';
 import type { ZtunnelConfig } from './config.ts';
 import type { ConnectionPath, ConnectionTracker } from './connections/connection-tracker.ts';
 import type { ServedPod } from './inpod/pod-proxies.ts';
-import type { XdsConfig } from './source-config.ts';
+import type { MeshSourceConfig, XdsConfig } from './source-config.ts';
 
 export function dumpSettings(config: ZtunnelConfig): Json {
   const { ca, localMesh, logDirectives, mode, ports, series, source, ...rest } = config;
@@ -17,11 +17,16 @@ export function dumpSettings(config: ZtunnelConfig): Json {
     mode: mode.kind === 'dedicated' ? { ...mode, workload: { ...mode.workload } } : { ...mode },
     ports: { ...ports },
     series: { ...series },
-    source: source.kind === 'xds' ? { kind: source.kind, ...dumpXds(source.xds) } : { ...source },
+    source: dumpSource(source),
     localMesh: localMesh.kind === 'literal' ? { kind: localMesh.kind } : { ...localMesh },
     ca: dumpControlPlane(ca),
     logDirectives: writeDirectives(logDirectives),
   };
+}
+
+function dumpSource(source: MeshSourceConfig): Json {
+  if (source.kind === 'xds') return { kind: source.kind, ...dumpXds(source.xds) };
+  return source.kind === 'kubernetes' ? { kind: source.kind, access: { ...source.access } } : { ...source };
 }
 
 function dumpXds({ node, ...controlPlane }: XdsConfig) {

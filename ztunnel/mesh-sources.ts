@@ -1,7 +1,8 @@
-// Who fills the mesh of this process, as its settings say: manifests or istiod, and beside it what is written down locally.
+// Who fills the mesh of this process, as its settings say: manifests, the Kubernetes API or istiod, and beside it what is written down locally.
 import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import type { MeshWriter } from '../common/mesh/mesh-source.ts';
+import { createKubernetesSource } from '../common/sources/kubernetes/kubernetes-source.ts';
 import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readLocalMesh } from '../common/xds/local-mesh-client.ts';
@@ -41,6 +42,14 @@ function createNamedSource({ config, writer, recorder, logging }: MeshSourceOpti
         writer,
         config: { clusterId, trustDomain, domainSuffix },
         log: logging.logger('source'),
+      });
+    case 'kubernetes':
+      return createKubernetesSource({
+        access: source.access,
+        writer,
+        config: { clusterId, trustDomain, domainSuffix },
+        log: logging.logger('source'),
+        recorder,
       });
     case 'xds': {
       const { node, ...controlPlane } = source.xds;

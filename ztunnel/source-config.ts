@@ -1,6 +1,8 @@
-// Where the node proxy knows the mesh from. XDS_ADDRESS set: istiod there; AMBIENTD_MANIFESTS set: those files; both is an
-// error, neither means istiod at its usual place. XDS_ADDRESS set to nothing: neither, LOCAL_XDS alone (ztunnel.md §2, §13).
+// Where the node proxy knows the mesh from. XDS_ADDRESS set: istiod there; AMBIENTD_MANIFESTS set: those files;
+// AMBIENTD_SOURCE=kubernetes or KUBECONFIG: the Kubernetes API; two of them is an error, none means istiod at its usual
+// place. XDS_ADDRESS set to nothing: neither, LOCAL_XDS alone (ztunnel.md §2, §13).
 import type { Environment, EnvReader } from '../common/config/env-reader.ts';
+import { type KubernetesAccess, readKubernetesAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
 import {
   type ControlPlaneConfig,
   defaultControlPlane,
@@ -19,6 +21,8 @@ export interface XdsConfig extends ControlPlaneConfig {
 export type MeshSourceConfig =
   /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects. */
   | { readonly kind: 'manifests'; readonly path: string }
+  /** `AMBIENTD_SOURCE=kubernetes`, `KUBECONFIG`. */
+  | { readonly kind: 'kubernetes'; readonly access: KubernetesAccess }
   | { readonly kind: 'xds'; readonly xds: XdsConfig }
   | { readonly kind: 'none' };
 
@@ -39,7 +43,14 @@ export function readSource(read: EnvReader, env: Environment, settings: SourceSe
       `both XDS_ADDRESS=${address} and AMBIENTD_MANIFESTS=${path} are set: one source fills the mesh, unset the other`,
     );
   }
+  const others = ['AMBIENTD_MANIFESTS', 'XDS_ADDRESS'].filter((name) => read.text(name) !== undefined);
+  const access = readKubernetesAccess(
+    read,
+    settings.proxy.discoveryAddress === undefined ? others : [...others, 'PROXY_CONFIG'],
+  );
   if (path !== undefined) return { kind: 'manifests', path };
+  const isAsked = read.text('AMBIENTD_SOURCE') !== undefined;
+  if (access !== undefined && (isAsked || env['XDS_ADDRESS'] === undefined)) return { kind: 'kubernetes', access };
   if (env['XDS_ADDRESS'] === '') return { kind: 'none' };
   return { kind: 'xds', xds: readXds(read, settings) };
 }
@@ -64,13 +75,13 @@ export function readLocalMesh(read: EnvReader, source: MeshSourceConfig): LocalM
   if (path === undefined && text === undefined) {
     if (source.kind === 'none') {
       read.problem(
-        'XDS_ADDRESS is empty, and none of AMBIENTD_MANIFESTS, LOCAL_XDS_PATH and LOCAL_XDS is set: nothing tells of the mesh',
+        'XDS_ADDRESS is empty, and none of AMBIENTD_MANIFESTS, AMBIENTD_SOURCE, LOCAL_XDS_PATH and LOCAL_XDS is set: nothing tells of the mesh',
       );
     }
     return { kind: 'none' };
   }
-  if (source.kind === 'manifests') {
-    read.problem('LOCAL_XDS goes with istiod or alone, not with AMBIENTD_MANIFESTS: unset one');
+  if (source.kind === 'manifests' || source.kind === 'kubernetes') {
+    read.problem('LOCAL_XDS goes with istiod or alone, not with AMBIENTD_MANIFESTS or AMBIENTD_SOURCE: unset one');
   }
   return path === undefined ? { kind: 'literal', text: text ?? '' } : { kind: 'file', path };
 }

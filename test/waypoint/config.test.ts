@@ -63,3 +63,24 @@ t.test('the root and the token are files or texts', async (t) => {
     config: { ca: { rootCa: { kind: 'system' } } },
   });
 });
+
+t.test('the mesh comes from manifests or from the Kubernetes API, never from both', async (t) => {
+  const { AMBIENTD_MANIFESTS: _, ...nowhere } = least;
+  const sourceOf = (env: Record<string, string>) => {
+    const result = parseWaypointConfig(env, nothingThere);
+    return result.kind === 'config' ? result.config.source : result.problems;
+  };
+  t.same(sourceOf(least), { kind: 'manifests', path: 'mesh.yaml' });
+  t.same(sourceOf({ ...least, KUBECONFIG: 'kc' }), { kind: 'manifests', path: 'mesh.yaml' });
+  t.same(sourceOf({ ...nowhere, KUBECONFIG: 'kc' }), {
+    kind: 'kubernetes',
+    access: { kind: 'kubeconfig', path: 'kc' },
+  });
+  t.same(sourceOf({ ...nowhere, AMBIENTD_SOURCE: 'kubernetes', KUBERNETES_SERVICE_HOST: '10.96.0.1' }), {
+    kind: 'kubernetes',
+    access: { kind: 'in-cluster' },
+  });
+  t.match(sourceOf({ ...least, AMBIENTD_SOURCE: 'kubernetes', KUBECONFIG: 'kc' }), [/AMBIENTD_MANIFESTS/]);
+  t.match(sourceOf({ ...nowhere, AMBIENTD_SOURCE: 'kubernetes' }), [/KUBECONFIG/]);
+  t.match(sourceOf({ ...nowhere, AMBIENTD_SOURCE: 'elsewhere' }), [/AMBIENTD_SOURCE=elsewhere/]);
+});

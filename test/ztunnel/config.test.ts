@@ -64,7 +64,7 @@ t.test('the cluster id of the proxy metadata wins', async (t) => {
 });
 
 t.test(
-  'the mesh comes from istiod, from manifests, or from what is written down, never from two of the first',
+  'the mesh comes from istiod, manifests, the Kubernetes API, or from what is written down, never from two of the first',
   async (t) => {
     const parse = (env: Record<string, string>) => parseZtunnelConfig(env, files);
     const sourceOf = (env: Record<string, string>) => {
@@ -83,12 +83,23 @@ t.test(
     t.match(sourceOf({ XDS_ADDRESS: 'istiod:15012', ALT_XDS_HOSTNAME: 'other', XDS_HEADER_HEADER_FOO: 'foo' }), {
       xds: { address: 'https://istiod:15012', alternativeHostname: 'other', headers: { header_foo: 'foo' } },
     });
+    const kubeconfig = { kind: 'kubernetes', access: { kind: 'kubeconfig', path: 'kc' } };
+    t.same(sourceOf({ KUBECONFIG: 'kc' }), kubeconfig);
+    t.same(sourceOf({ KUBECONFIG: 'kc', AMBIENTD_SOURCE: 'kubernetes', XDS_ADDRESS: '' }), kubeconfig);
+    t.same(sourceOf({ AMBIENTD_SOURCE: 'kubernetes', KUBERNETES_SERVICE_HOST: '10.96.0.1' }), {
+      kind: 'kubernetes',
+      access: { kind: 'in-cluster' },
+    });
+    t.match(sourceOf({ KUBECONFIG: 'kc', XDS_ADDRESS: 'istiod:15012' }), { kind: 'xds' });
+    t.same(sourceOf({ KUBECONFIG: 'kc', XDS_ADDRESS: '', LOCAL_XDS: '{}' }), { kind: 'none' });
     t.same(sourceOf({ XDS_ADDRESS: '', LOCAL_XDS_PATH: 'mesh.yaml' }), { kind: 'none' });
     const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
       [
         { AMBIENTD_MANIFESTS: 'objects.json', XDS_ADDRESS: 'istiod:15012' },
         /both XDS_ADDRESS=istiod:15012 and AMBIENTD_/,
       ],
+      [{ AMBIENTD_SOURCE: 'kubernetes', KUBECONFIG: 'kc', XDS_ADDRESS: 'istiod:15012' }, /and XDS_ADDRESS are set/],
+      [{ AMBIENTD_SOURCE: 'kubernetes' }, /in KUBECONFIG/],
       [{ XDS_ADDRESS: '' }, /nothing tells of the mesh/],
       [{ LOCAL_XDS_PATH: 'mesh.yaml', LOCAL_XDS: '{}' }, /both LOCAL_XDS_PATH and LOCAL_XDS/],
       [{ LOCAL_XDS: '{}', AMBIENTD_MANIFESTS: 'objects.json' }, /not with AMBIENTD_MANIFESTS/],

@@ -5,12 +5,8 @@ import { request } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { MeshError } from '../../errors.ts';
 import { reasonOfRefusal } from './api-objects.ts';
+import type { KubernetesAccess } from './kubernetes-access.ts';
 import { LineSplitter } from './line-splitter.ts';
-
-export type KubernetesAccess =
-  | { readonly kind: 'kubeconfig'; readonly path: string }
-  /** The account of the pod that we run in. */
-  | { readonly kind: 'in-cluster' };
 
 /** The API server answered, and refused. */
 export class ApiRefusal extends Error {

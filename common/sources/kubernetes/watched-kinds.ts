@@ -1,5 +1,5 @@
 // What is watched in the Kubernetes API, and where. Kinds of custom resources may be missing, and may come later.
-// Source: istio-control.md §3.13. The rights that this needs are written down in deploy/rbac.yaml.
+// Source: istio-control.md §3.13. The rights that this needs are written down in deploy/cluster/mesh-rbac.yaml.
 
 export interface ApiVersionPath {
   readonly apiVersion: string;
