@@ -202,6 +202,9 @@ t.test('without capture', { skip }, async (t) => {
   });
 });
 
+/** The same user as in there: run folders carry the user's number. */
+const asUp = ['unshare', '-Ur'];
+
 /** Hides a program from what runs inside, wherever the PATH would find it. */
 const without = (program: string) => {
   const hide = `for f in /usr/bin /usr/sbin; do [ -e $f/${program} ] && mount --bind /dev/null "$(readlink -f $f/${program})"; done`;
@@ -223,7 +226,7 @@ for (const [program, packaged] of [
       const name = meshName('lacks');
       const up = around.runUnder(without(program), 'up', file, '--name', name, '--port', `${await freePort()}`);
       const status = await eventually(
-        () => around.run('status', '--json', '--name', name),
+        () => around.runUnder(asUp, 'status', '--json', '--name', name),
         ({ code }) => code === 0,
       );
       t.match(JSON.parse(status.output || '{}'), {
@@ -231,7 +234,7 @@ for (const [program, packaged] of [
         modeReason: `the program ${program} is missing`,
         modeRemedy: `install it: apt install ${packaged}`,
       });
-      t.match(await around.run('down', '--name', name), { code: 0 });
+      t.match(await around.runUnder(asUp, 'down', '--name', name), { code: 0 });
       t.match(
         (await up).output,
         new RegExp(`explicit: the program ${program} is missing.*to capture, install it: apt install ${packaged}`),

@@ -28,7 +28,7 @@ export const sharedSandbox: PodSandbox = {
 const pauseScript = `
 mount --bind "$1" /etc/hosts || exit 20
 [ -e /etc/resolv.conf ] && { mount --bind "$2" /etc/resolv.conf || exit 21; }
-echo "$3" > /proc/sys/kernel/hostname
+hostname "$3"
 [ -e /proc/sys/net/ipv4/ip_unprivileged_port_start ] && echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 echo ready
 exec cat
