@@ -59,7 +59,7 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
         // The backlog counts only as an argument of its own: node ignores it beside a descriptor.
         listen: () => void server.listen({ fd: descriptor }, backlog),
         originalDestination: (socket: Socket, local: SocketAddress) =>
-          pod.originalDestination(descriptorOf(socket), local),
+          pod.redirectedFrom(descriptorOf(socket), local) ?? local,
       };
       const server = createServer(acceptedSocketOptions);
       return await acceptConnections(server, name, acceptance, onAccept);
@@ -78,11 +78,22 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
 /** Undefined for a peer that has already gone, and for one that dialled a listener which serves redirected ones only. */
 function describe(pod: PodSockets, options: ListenOptions, handle: TcpHandle): AcceptedStream | undefined {
   const peer = peerAddressOf(handle);
-  const local = localAddressOf(handle);
-  if (peer === undefined || local === undefined) return undefined;
-  const originalDestination = pod.originalDestination(handle.fd, local);
-  if (options.accept === 'redirected' && originalDestination.port === local.port) return undefined;
-  return { peer, local, originalDestination, stream: new HandleStream(handle, () => formatSocketAddress(peer)) };
+  if (peer === undefined) return undefined;
+  const redirected = pod.redirectedFrom(handle.fd, peer);
+  const local = redirected === undefined || redirected.port === options.port ? localAddressOf(handle) : undefined;
+  const originalDestination = redirected ?? local;
+  if (originalDestination === undefined) return undefined;
+  if (options.accept === 'redirected' && originalDestination.port === local?.port) return undefined;
+  const stream = new HandleStream(handle, () => formatSocketAddress(peer));
+  return {
+    peer,
+    originalDestination,
+    stream,
+    // Asked of the kernel only where somebody wants to know.
+    get local() {
+      return local ?? localAddressOf(handle) ?? originalDestination;
+    },
+  };
 }
 
 class PodSockets {
@@ -123,15 +134,16 @@ class PodSockets {
     }
   }
 
-  originalDestination(descriptor: number | undefined, local: SocketAddress): SocketAddress {
-    if (descriptor === undefined) return local;
-    const v4 = ipFamily(local.ip) === 4;
+  /** What was dialled before the kernel redirected it. @param end either end, for its family */
+  redirectedFrom(descriptor: number | undefined, end: SocketAddress): SocketAddress | undefined {
+    if (descriptor === undefined) return undefined;
+    const v4 = ipFamily(end.ip) === 4;
     try {
       const level = v4 ? linux.SOL_IP : linux.SOL_IPV6;
-      return decodeSockaddr(this.calls.getOption(descriptor, level, linux.SO_ORIGINAL_DST, v4 ? 16 : 28)) ?? local;
+      return decodeSockaddr(this.calls.getOption(descriptor, level, linux.SO_ORIGINAL_DST, v4 ? 16 : 28));
     } catch {
       // ENOENT: no rule in this namespace translates addresses, so there is nothing to undo.
-      return local;
+      return undefined;
     }
   }
 

@@ -84,7 +84,10 @@ export function localAddressOf(handle: TcpHandle): SocketAddress | undefined {
 }
 
 function socketAddress({ address, port }: Partial<HandleAddress>): SocketAddress | undefined {
+  if (address === undefined || port === undefined) return undefined;
   // Link-local addresses carry a zone (`fe80::1%eth0`), which no workload is known by.
-  const ip = address === undefined ? undefined : parseIp(address.replace(/%.*$/, ''));
-  return ip === undefined || port === undefined ? undefined : { ip, port };
+  const plain = address.includes('%') ? address.replace(/%.*$/, '') : address;
+  // The usual case on a listener of both families, without parsing as IPv6.
+  const ip = parseIp(plain.startsWith('::ffff:') && plain.includes('.') ? plain.slice(7) : plain);
+  return ip === undefined ? undefined : { ip, port };
 }

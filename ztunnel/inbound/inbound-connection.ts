@@ -1,7 +1,6 @@
 // One CONNECT that reaches a pod, from request to end: admit it, connect to the application as its real peer, answer 200
 // with who we are, carry the bytes. Source: ztunnel.md §3.4, §4.6, §10.
 import { MeshError } from '../../common/errors.ts';
-import { formatBaggage } from '../../common/hbone/baggage.ts';
 import type { ConnectRequest } from '../../common/hbone/hbone.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
@@ -11,7 +10,7 @@ import type { ConnectionEntry } from '../connections/connection-journal.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
 import type { PodContext } from '../connections/pod-context.ts';
-import { baggageOf } from '../connections/workload-baggage.ts';
+import { baggageText } from '../connections/workload-baggage.ts';
 import { decideInboundAdmission } from './inbound-admission.ts';
 import { inboundFacts } from './inbound-facts.ts';
 import { type PeerHeaders, readPeerHeaders } from './peer-headers.ts';
@@ -87,7 +86,7 @@ async function carry(
     request.reject(statusOf(error));
     return entry.close(error);
   }
-  const headers = context.baggage === 'exchanged' ? ([['baggage', formatBaggage(baggageOf(workload))]] as const) : [];
+  const headers = context.baggage === 'exchanged' ? ([['baggage', baggageText(workload)]] as const) : [];
   const downstream = request.accept(headers);
   entry.close(await carryBytes(live, downstream, upstream, entry.count));
 }

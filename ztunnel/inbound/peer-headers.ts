@@ -1,10 +1,9 @@
 // What the headers of a CONNECT say of who sent it: the service that was meant, the sender's network and its labels.
 // None of it is proven; it serves telemetry only. Source: ztunnel.md §3.4, §3.6.
-import { parseBaggage } from '../../common/hbone/baggage.ts';
 import { forwardedHost } from '../../common/hbone/forwarded.ts';
 import type { ConnectHeaders } from '../../common/hbone/hbone.ts';
 import type { PeerLabels } from '../../common/telemetry/tcp-labels.ts';
-import { labelsOfBaggage } from '../connections/workload-baggage.ts';
+import { labelsOfClaim } from '../connections/workload-baggage.ts';
 
 export interface PeerHeaders {
   readonly forwardedHost: string | undefined;
@@ -19,6 +18,6 @@ export function readPeerHeaders(headers: ConnectHeaders): PeerHeaders {
   return {
     forwardedHost: forwardedHost(valuesOf('forwarded')[0]),
     network: valuesOf('x-forwarded-network')[0],
-    labels: baggage.length === 0 ? undefined : labelsOfBaggage(parseBaggage(baggage)),
+    labels: baggage.length === 0 ? undefined : labelsOfClaim(baggage),
   };
 }

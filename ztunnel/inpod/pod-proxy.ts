@@ -1,6 +1,5 @@
 // Everything that runs for one pod: its listeners, its tunnels, its connections. All listeners are bound before any
 // serves; closing cuts what is left, draining waits for it. Source: ztunnel.md §1, §5.4.
-import { randomBytes } from 'node:crypto';
 import { MeshError } from '../../common/errors.ts';
 import type { TunnelDialer } from '../../common/hbone/hbone.ts';
 import { createTunnelPool } from '../../common/hbone/tunnel-pool.ts';
@@ -16,6 +15,7 @@ import type { ConnectionJournal } from '../connections/connection-journal.ts';
 import { type ConnectionTracker, createConnectionTracker } from '../connections/connection-tracker.ts';
 import { createLocalWorkload, type LocalWorkload } from '../connections/local-workload.ts';
 import type { PodContext } from '../connections/pod-context.ts';
+import { nextTraceSeed } from '../connections/trace-seed.ts';
 import { illegalPorts } from '../illegal-ports.ts';
 import { type InboundListener, listenInbound } from '../inbound/inbound-listener.ts';
 import type { NameLookup } from '../name-lookup-client.ts';
@@ -172,7 +172,7 @@ class ServedPod implements PodProxy {
       lookUpName,
       countOnDemandDns,
       random: Math.random,
-      traceSeed: () => randomBytes(24),
+      traceSeed: nextTraceSeed,
     };
   }
 }

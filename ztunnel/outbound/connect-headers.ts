@@ -1,12 +1,11 @@
 // The headers of the CONNECT that carries a pod's connection: who it is, which service it meant, a fresh trace.
 // Order and content: ztunnel.md §3.3. Pure: randomness is given.
-import { formatBaggage } from '../../common/hbone/baggage.ts';
 import { formatForwarded } from '../../common/hbone/forwarded.ts';
 import type { ConnectHeaders } from '../../common/hbone/hbone.ts';
 import { formatTraceparent, traceparentOf } from '../../common/hbone/traceparent.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
-import { baggageOf } from '../connections/workload-baggage.ts';
+import { baggageText } from '../connections/workload-baggage.ts';
 
 export interface ConnectFacts {
   readonly source: Workload;
@@ -19,7 +18,7 @@ export interface ConnectFacts {
 
 export function connectHeaders({ source, sourceAddress, serviceHostname, traceSeed }: ConnectFacts): ConnectHeaders {
   return [
-    ['baggage', formatBaggage(baggageOf(source))],
+    ['baggage', baggageText(source)],
     ['forwarded', formatForwarded(sourceAddress, serviceHostname)],
     ['traceparent', formatTraceparent(traceparentOf(traceSeed))],
   ];
