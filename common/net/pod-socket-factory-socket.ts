@@ -39,7 +39,9 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
   return {
     listenStreams: async (options, onAccept) => {
       const name = listenName(options, '*');
-      const listening = { ...pod.openListener(options, name), backlog, name };
+      const { descriptor, transparent } = pod.openListener(options, name);
+      const acceptNext = (): number | undefined => pod.acceptNext(descriptor);
+      const listening = { descriptor, transparent, backlog, name, acceptNext };
       return listenHandles(listening, (handle) => {
         const accepted = describe(pod, options, handle);
         if (accepted !== undefined) onAccept(accepted);
@@ -131,6 +133,15 @@ class PodSockets {
       });
     } catch (error) {
       throw connectFailure(formatSocketAddress(to), error);
+    }
+  }
+
+  acceptNext(listener: number): number | undefined {
+    try {
+      return this.calls.accept(listener);
+    } catch {
+      // No descriptors left, or a client that has gone: libuv meets it in its own turn.
+      return undefined;
     }
   }
 

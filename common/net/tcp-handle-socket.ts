@@ -14,24 +14,37 @@ export interface HandleListening {
   readonly backlog: number;
   /** The address as people read it, for messages. */
   readonly name: string;
+  /** Takes another connection from the listener's queue; undefined when there is none. */
+  readonly acceptNext: () => number | undefined;
 }
+
+/** As many as are taken at once before others have their turn. */
+const acceptBatch = 64;
 
 /** @throws MeshError ADDRESS_IN_USE, NOT_PERMITTED, IO_FAILED */
 export function listenHandles(
-  { descriptor, transparent, backlog, name }: HandleListening,
+  { descriptor, transparent, backlog, name, acceptNext }: HandleListening,
   onAccept: (handle: TcpHandle) => void,
 ): Listener {
   const server = createTcpHandle('listener');
+  let state: 'open' | 'closed' = 'open';
   // A failed accept (no descriptors left) concerns one client, who sees the reset; the listener goes on.
   server.onconnection = (status, handle) => {
-    if (status === 0 && handle !== undefined) onAccept(handle);
+    if (status !== 0 || handle === undefined) return;
+    onAccept(handle);
+    // libuv takes one in each turn of the event loop; together they share what a turn costs.
+    for (let count = 1; count < acceptBatch && state === 'open'; count += 1) {
+      const next = acceptNext();
+      if (next === undefined) return;
+      const other = createTcpHandle('socket');
+      if (other.open(next) === 0) onAccept(other);
+    }
   };
   for (const status of [server.open(descriptor), server.listen(backlog)]) {
     if (status !== 0) throw listenFailure(name, errorOf('listen', status));
   }
   const address = localAddressOf(server);
   if (address === undefined) throw listenFailure(name, new Error('the socket has no address'));
-  let state: 'open' | 'closed' = 'open';
   return {
     address,
     transparent,
