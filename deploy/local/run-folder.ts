@@ -21,12 +21,22 @@ export function runFolderPath(facts: RunFolderFacts, mesh: string): string {
   );
 }
 
-/** Every place to look for meshes that run. */
+/** As the command line allows it. */
+const longestMeshName = 32;
+
+/**
+ * Every place to look for meshes that run. /tmp only where the temp folder is too deep for some names: whoever sets a temp
+ * folder of their own, as tests do, meets nobody else's mesh.
+ */
 export function runFolderParents(
   facts: RunFolderFacts,
 ): readonly { readonly folder: string; readonly suffix: string }[] {
-  const temp = [facts.tempFolder, '/tmp'].map((folder) => ({ folder, suffix: `-${facts.userId}` }));
-  return facts.runtimeFolder === undefined ? temp : [{ folder: facts.runtimeFolder, suffix: '' }, ...temp];
+  const { runtimeFolder, tempFolder, userId } = facts;
+  const suffix = `-${userId}`;
+  const longest = join(tempFolder, `ambientd-${'x'.repeat(longestMeshName)}${suffix}`);
+  const deep = Buffer.byteLength(longest) > longestFolder ? [{ folder: '/tmp', suffix }] : [];
+  const runtime = runtimeFolder === undefined ? [] : [{ folder: runtimeFolder, suffix: '' }];
+  return [...runtime, { folder: tempFolder, suffix }, ...deep];
 }
 
 /** A process, safe against its number being given to another one. */

@@ -1,6 +1,6 @@
 // Where a mesh keeps its files, and what it says about itself there.
 import t from 'tap';
-import { parseMeshRecord, runFolderPath, startTimeOf } from '../../../deploy/local/run-folder.ts';
+import { parseMeshRecord, runFolderParents, runFolderPath, startTimeOf } from '../../../deploy/local/run-folder.ts';
 
 t.test("the runtime folder is ours alone; names in the temp folder carry the user's number", async (t) => {
   t.equal(
@@ -13,6 +13,17 @@ t.test("the runtime folder is ours alone; names in the temp folder carry the use
 t.test("a folder whose sockets' paths would be too long is passed over", async (t) => {
   const facts = { runtimeFolder: undefined, tempFolder: `/${'x'.repeat(100)}`, userId: 7 };
   t.equal(runFolderPath(facts, 'm'), '/tmp/ambientd-m-7');
+});
+
+t.test("nobody else's meshes are looked at by whoever has a temp folder of their own", async (t) => {
+  const facts = { runtimeFolder: undefined, tempFolder: '/tmp/own', userId: 7 };
+  t.same(runFolderParents(facts), [{ folder: '/tmp/own', suffix: '-7' }]);
+  const deep = `/${'d'.repeat(60)}`;
+  t.same(
+    runFolderParents({ ...facts, tempFolder: deep }).map(({ folder }) => folder),
+    [deep, '/tmp'],
+    'where long names are put elsewhere, they are found there',
+  );
 });
 
 t.test('a record that is cut off or of another kind is no record', async (t) => {
