@@ -58,10 +58,15 @@ export async function openPodSandbox(
   const pid = await whenReady(pause, pod);
   const entry = ['nsenter', '-t', `${pid}`, '-n', '-m', '-u', '--'];
   if (pod.network === 'own') {
-    await runCommand(['ip', '-batch', '-'], linkToPod(link, pid, pod.ip));
-    await runCommand(['nsenter', '-t', `${pid}`, '-n', 'ip', '-batch', '-'], podLinks(pod.ip, nodeIp));
+    const inside = `nsenter -t ${pid} -n ip -batch -`;
+    const script = [...batch('ip -batch -', linkToPod(link, pid, pod.ip)), ...batch(inside, podLinks(pod.ip, nodeIp))];
+    await runCommand(['sh', '-e', '-s'], script.join('\n'));
   }
   return { pid, entry, networkNamespace: `/proc/${pid}/ns/net`, close: () => pause.kill('SIGKILL') };
+}
+
+function batch(command: string, lines: string): readonly string[] {
+  return [`${command} <<'LINKS'`, `${lines}LINKS`, ''];
 }
 
 async function whenReady(pause: ChildProcess, pod: PodSpec): Promise<number> {

@@ -14,6 +14,7 @@ import type { NodeProxy } from './node-proxy.ts';
 import type { HostsFiles } from './objects-file-process.ts';
 import type { PodSurroundings } from './pod-process.ts';
 import { openPodSandbox, sharedSandbox } from './pod-sandbox-process.ts';
+import { createTurns } from './turns.ts';
 
 export interface MeshParts {
   readonly settings: ClusterSettings;
@@ -30,25 +31,33 @@ export interface MeshParts {
   changed(): void;
 }
 
+/** Pods whose namespaces are made, or whose rules are set, at the same time. */
+const mostAtOnce = 4;
+
 export function podSurroundings(parts: MeshParts): PodSurroundings {
   const { settings, daemons, nodeProxy, hosts, resolvConf } = parts;
   const captured = daemons.mode === 'captured';
   const logs = new Map<string, LogFile>();
+  // Two queues, so that the first pods are enrolled before the last ones are made.
+  const opening = createTurns(mostAtOnce);
+  const redirecting = createTurns(mostAtOnce);
   const echoesTold = new Set<string>();
   let links = 0;
   return {
     async openSandbox(pod) {
       if (!captured) return sharedSandbox;
       links += 1;
-      return openPodSandbox(pod, `pod${links}`, settings.nodeIp, { hosts: hosts.pathFor(pod.namespace), resolvConf });
+      const link = `pod${links}`;
+      const files = { hosts: hosts.pathFor(pod.namespace), resolvConf };
+      return opening(() => openPodSandbox(pod, link, settings.nodeIp, files));
     },
     async enrol(pod, sandbox, ending) {
-      if (captured) await redirectPod(sandbox);
+      if (captured) await redirecting(() => redirectPod(sandbox));
       await nodeProxy.add(pod, sandbox, ending);
     },
     async leave(pod, sandbox) {
       await nodeProxy.remove(pod);
-      if (captured) await releasePod(sandbox);
+      if (captured) await redirecting(() => releasePod(sandbox));
     },
     forget: (pod) => nodeProxy.remove(pod),
     commandFor(pod, container) {
