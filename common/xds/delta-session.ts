@@ -55,6 +55,8 @@ const resourcesPerStep = 64;
 const bytesPerStep = 65_536;
 /** Kubernetes keeps no object that makes more than this. */
 const maxResourceBytes = 2 * 1_048_576;
+/** istiod takes requests of 4 MiB at most (ISTIO_GPRC_MAXRECVMSGSIZE). */
+const maxVersionsBytes = 3 * 1_048_576;
 /** How many reasons a NACK carries, and how long it may be. */
 const maxReasons = 20;
 const maxReasonLength = 400;
@@ -75,8 +77,7 @@ export function createDeltaSession(node: DiscoveryNode, types: readonly Resource
       const requests: Buffer[] = [];
       for (const [typeUrl, state] of states) {
         state.stream = 'fresh';
-        state.subscription.begin();
-        const initialVersions = yield* encodeVersions(state.subscription.versions());
+        const initialVersions = yield* encodeVersions(state.subscription.begin(maxVersionsBytes));
         requests.push(encodeDeltaRequest({ node, typeUrl, initialVersions }));
       }
       return requests;

@@ -7,9 +7,12 @@ interface Held {
   readonly key: string;
 }
 
+/** What an entry of the request takes beside its two texts, at most. */
+const entryBytes = 16;
+
 export class Subscription {
   readonly #held = new Map<string, Held>();
-  /** Held when the stream began, without a version, and not sent since. */
+  /** Held when the stream began, untold then, and not sent since. */
   #unconfirmed = new Set<string>();
 
   /** @returns another key that the name had before, which is to be removed */
@@ -35,17 +38,19 @@ export class Subscription {
     return this.#held.size;
   }
 
-  *versions(): Iterable<readonly [name: string, version: string]> {
-    for (const [name, { version }] of this.#held) if (version !== '') yield [name, version];
-  }
-
   /**
-   * A new stream. A resource without a version cannot be told from its former self: it is not among `versions`, so the
-   * server must send it again if it still has it (istiod does so with policies, and names none that is gone).
+   * A new stream: what it is told of what is held, as far as there is room. A resource that is not told, the server must
+   * send again if it still has it. Those are the ones without a version too: they cannot be told from their former selves
+   * (istiod sends policies so, and names none that is gone).
    */
-  begin(): void {
+  *begin(roomBytes: number): Iterable<readonly [name: string, version: string]> {
     this.#unconfirmed = new Set();
-    for (const [name, { version }] of this.#held) if (version === '') this.#unconfirmed.add(name);
+    let left = roomBytes;
+    for (const [name, { version }] of this.#held) {
+      left -= name.length + version.length + entryBytes;
+      if (version === '' || left < 0) this.#unconfirmed.add(name);
+      else yield [name, version];
+    }
   }
 
   /** After the first, complete answer on a stream: names that are held and that the server did not send. */

@@ -165,6 +165,22 @@ t.test('resources without a version are gone when a new stream begins without th
   t.same(policies(held), ['q', 'r'], 'later responses are differences');
 });
 
+t.test(
+  'versions that an istiod would not take in one request stay untold, and what they name is noticed all the same',
+  async (t) => {
+    const held = hold();
+    held.begin();
+    const value = encodeWorkload(aWorkload({ name: 'a' }));
+    const long = 'x'.repeat(1000);
+    const resources = Array.from({ length: 5_000 }, (_, index) => ({ name: `${index}-${long}`, version: '1', value }));
+    held.receive({ nonce: '1', resources });
+    const told = Object.keys(held.begin()[0]?.initialResourceVersions ?? {});
+    t.ok(told.length > 2_500 && told.length < 3_500, `${told.length} of 5000 are told`);
+    held.receive({ nonce: '2', resources: resources.slice(told.length, -1) });
+    t.equal(held.session.held().get(addressTypeUrl), 4_999, 'the one that was neither told nor sent is gone');
+  },
+);
+
 t.test('a workload that names a policy before it comes is closed until it does', async (t) => {
   const held = hold();
   held.begin();
