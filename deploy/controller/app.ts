@@ -1,9 +1,7 @@
 // The mesh's own CA in a cluster without istiod: roots in a Secret, the trust bundle in each namespace, a signing service
 // that speaks Istio's CreateCertificate. Any number of replicas may run; none of them leads.
 import type { KubeConfig } from '@kubernetes/client-node';
-import { createHttpServer } from '../../common/admin/http-server.ts';
-import { metricsRoutes } from '../../common/admin/metrics-routes.ts';
-import { createReadiness, readinessRoutes } from '../../common/admin/readiness.ts';
+import { createReadiness } from '../../common/admin/readiness.ts';
 import { type CaServer, createCaServer } from '../../common/ca/ca-server.ts';
 import { createTokenAuthorizer } from '../../common/ca/token-authorizer.ts';
 import { trustBundle } from '../../common/identity/root-set.ts';
@@ -15,6 +13,7 @@ import { createClusterClient } from './cluster-client.ts';
 import { createClusterWatcher, type WatchedPath } from './cluster-watcher.ts';
 import type { ControllerConfig } from './config.ts';
 import { createControllerMetrics } from './controller-metrics.ts';
+import { createControllerServers } from './controller-servers.ts';
 import { createRootKeeper } from './root-keeper.ts';
 import { createSigningAuthority } from './signing-authority.ts';
 import { createSyncLoop } from './sync-loop.ts';
@@ -45,14 +44,10 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
 
   const secret = { namespace, name: secretName };
   const roots = createRootKeeper({ store: cluster, secret, terms: rootTerms, trustDomain, now, log });
-  const authority = createSigningAuthority({
-    trustDomain,
-    lifetimeMs: rootTerms.workloadLifetimeMs,
-    // Half of what the plan allows for a root to reach every replica.
-    maxAgeMs: rootTerms.marginMs / 2,
-    serverNames: config.serverNames,
-    now,
-  });
+  const { workloadLifetimeMs: lifetimeMs, marginMs } = rootTerms;
+  // Half of what the plan allows for a root to reach every replica.
+  const maxAgeMs = marginMs / 2;
+  const authority = createSigningAuthority({ trustDomain, lifetimeMs, maxAgeMs, serverNames: config.serverNames, now });
   const rules = { trustDomain, trustedNodeAccounts };
   const authorize = createTokenAuthorizer({ facts: cluster, rules, audiences, now });
   let server: CaServer | undefined;
@@ -67,28 +62,14 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
   }
   const loop = createSyncLoop({ run: synchronize, now, onFailure: metrics.syncFailed, log });
   const watcher = createClusterWatcher(kubeConfig, watchedPaths(namespace, secretName), loop.poke, log);
-
-  const httpLog = logging.logger('http');
-  const stats = createHttpServer({
-    name: 'metrics server',
-    listen: { host: 'any', port: config.metricsPort },
-    routes: metricsRoutes((accept) => registry.expose(accept)),
-    log: httpLog,
-  });
-  const ready = createHttpServer({
-    name: 'readiness server',
-    listen: { host: 'any', port: config.readinessPort },
-    routes: readinessRoutes(readiness),
-    log: httpLog,
-  });
+  const servers = createControllerServers({ config, registry, readiness, log: logging.logger('http') });
 
   const app: Controller = {
     get ports() {
-      return { metrics: stats.port, readiness: ready.port, ca: server?.address.port ?? config.listen.port };
+      return { ...servers.ports, ca: server?.address.port ?? config.listen.port };
     },
     async start() {
-      await stats.start();
-      await ready.start();
+      await servers.start();
       await loop.start();
       watcher.start();
       const tls = await authority.serverCertificate();
@@ -105,7 +86,7 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
       watcher.close();
       await loop.close();
       await server?.close();
-      for (const used of [stats, ready]) await used.close();
+      await servers.close();
     },
   };
   return app;

@@ -49,7 +49,8 @@ export interface ConfigMapStore {
 
 export type ClusterClient = ClusterFacts & SecretStore & ConfigMapStore;
 
-const fieldManager = 'ambientd-controller';
+/** Who owns the written fields, as the API server keeps it. */
+const writerName = 'ambientd-controller';
 const callTimeoutMs = 10_000;
 const rightsFile = 'deploy/cluster/controller-rbac.yaml';
 
@@ -143,7 +144,7 @@ function configMapStore(core: CoreV1Api, call: Call): ConfigMapStore {
       const labels = { 'istio.io/config': 'true' };
       const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...at, labels }, data };
       const options = setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply);
-      const answer = core.patchNamespacedConfigMap({ ...at, body, fieldManager, force: true }, options);
+      const answer = core.patchNamespacedConfigMap({ ...at, body, fieldManager: writerName, force: true }, options);
       await call(`write configmap ${at.namespace}/${at.name}`, answer);
     },
   };

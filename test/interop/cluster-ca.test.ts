@@ -15,7 +15,7 @@ import { identityOf } from '../../common/identity/identity.ts';
 import { inUserNamespace, whatIsMissing } from '../support/in-user-namespace.ts';
 import { unpackPeers } from '../support/peers.ts';
 import { type KeptProgram, startProgram } from './kept-program-process.ts';
-import { type KubernetesLab, startLab, whyNoLab } from './kubernetes-lab.ts';
+import { type KubernetesLab, startLab, type TokenOptions, whyNoLab } from './kubernetes-lab.ts';
 
 const root = join(import.meta.dirname, '../..');
 const rbac = join(root, 'deploy/cluster/controller-rbac.yaml');
@@ -43,7 +43,7 @@ async function runTests(): Promise<void> {
   cluster.lab('pod', 'web', '--namespace', 'shop', '--sa', 'web', '--node', 'node-a', '--ip', '127.10.0.1');
   cluster.lab('pod', 'api', '--namespace', 'shop', '--sa', 'api', '--node', 'node-a', '--ip', '127.10.0.2');
   cluster.lab('pod', 'db', '--namespace', 'shop', '--sa', 'db', '--node', 'node-b');
-  const kubeconfig = cluster.kubeconfigOf('ambientd-controller', 'istio-system');
+  const kubeconfig = await cluster.kubeconfigOf('ambientd-controller', 'istio-system');
   const start = (at: number, env: Readonly<Record<string, string>> = {}) => startController(t, at, kubeconfig, env);
   const controllers = [start(1), start(2)];
 
@@ -51,14 +51,18 @@ async function runTests(): Promise<void> {
     await Promise.all(controllers.map((controller) => controller.says(/CA listening/)));
     const created = controllers.flatMap((controller) => controller.log().match(/step="create"/g) ?? []);
     t.equal(created.length, 1, 'make one root');
-    const key = decoded(cluster, 'tls.key');
+    const key = await decoded(cluster, 'tls.key');
     t.match(key, /^-----BEGIN PRIVATE KEY-----/);
     for (const controller of controllers) {
       t.notMatch(controller.log(), /PRIVATE KEY/);
       t.notOk(controller.log().includes(key.split('\n')[1] ?? '?'), 'of which nothing is logged');
     }
     for (const namespace of ['default', 'istio-system', 'kube-system', 'shop']) {
-      t.equal(bundleOf(cluster, namespace), decoded(cluster, 'tls.crt').trim(), `${namespace} has its certificate`);
+      t.equal(
+        await bundleOf(cluster, namespace),
+        await decoded(cluster, 'tls.crt'),
+        `${namespace} has its certificate`,
+      );
     }
     t.equal(await httpStatus(16_021), 200, 'are ready');
     t.match(
@@ -68,53 +72,63 @@ async function runTests(): Promise<void> {
   });
 
   await t.test('the trust bundle', async (t) => {
-    const bundle = bundleOf(cluster, 'default');
+    const bundle = await bundleOf(cluster, 'default');
     cluster.kubectl('create', 'namespace', 'fresh');
-    t.ok(await becomes(() => bundleOf(cluster, 'fresh') === bundle), 'comes to a new namespace');
+    t.ok(await becomes(async () => (await bundleOf(cluster, 'fresh')) === bundle), 'comes to a new namespace');
     cluster.kubectl('-n', 'shop', 'delete', 'configmap', 'istio-ca-root-cert');
-    t.ok(await becomes(() => bundleOf(cluster, 'shop') === bundle), 'comes again where it was deleted');
+    t.ok(await becomes(async () => (await bundleOf(cluster, 'shop')) === bundle), 'comes again where it was deleted');
     const junk = '{"data":{"root-cert.pem":"junk","mine":"stays"}}';
     cluster.kubectl('-n', 'shop', 'patch', 'configmap', 'istio-ca-root-cert', '--type', 'merge', '-p', junk);
-    t.ok(await becomes(() => bundleOf(cluster, 'shop') === bundle), 'is repaired where it was damaged');
+    t.ok(await becomes(async () => (await bundleOf(cluster, 'shop')) === bundle), 'is repaired where it was damaged');
   });
 
   await t.test('a certificate is given to', async (t) => {
-    const nodeToken = cluster.token('ztunnel', 'istio-system', '--pod', 'zt-a');
+    const nodeToken = await cluster.token('istio-system', 'ztunnel', { pod: 'zt-a' });
     for (const at of [1, 2]) {
-      const ask = caller(t, cluster, at);
+      const ask = await caller(t, cluster, at);
       const issued = await ask('node', nodeToken).issue(web);
       t.equal(new X509Certificate(issued.chainPem).subjectAltName, `URI:${web.uri}`, `a node's proxy, by ${at}`);
-      t.equal(issued.rootsPem.trim(), bundleOf(cluster, 'default'), 'with the bundle');
+      t.equal(issued.rootsPem, await bundleOf(cluster, 'default'), 'with the bundle');
     }
-    const ask = caller(t, cluster, 1);
-    t.ok(await ask('workload', cluster.token('web', 'shop', '--pod', 'web')).issue(web), 'a workload for itself');
-    t.ok(await ask('workload', cluster.token('web', 'shop')).issue(web), 'with or without a pod');
+    const ask = await caller(t, cluster, 1);
+    t.ok(await ask('workload', await cluster.token('shop', 'web', { pod: 'web' })).issue(web), 'a workload for itself');
+    t.ok(await ask('workload', await cluster.token('shop', 'web')).issue(web), 'with or without a pod');
     cluster.lab('pod', 'late', '--namespace', 'shop', '--sa', 'late', '--node', 'node-a');
     t.ok(await ask('node', nodeToken).issue(idOf('shop', 'late')), "a node's proxy, for a pod that has just come");
   });
 
   await t.test('a certificate is refused, with the reason, to', async (t) => {
-    const ask = caller(t, cluster, 1);
-    const zt = (...options: readonly string[]) => cluster.token('ztunnel', 'istio-system', ...options);
+    const ask = await caller(t, cluster, 1);
+    const zt = (options?: TokenOptions) => cluster.token('istio-system', 'ztunnel', options);
     const refusals = [
-      ['node', zt('--pod', 'zt-a', '--audience', 'vault'), web, /UNAUTHENTICATED: .*audience istio-ca: .*"vault"/],
+      ['node', await zt({ pod: 'zt-a', audience: 'vault' }), web, /UNAUTHENTICATED: .*audience istio-ca: .*"vault"/],
       ['node', cluster.expiredToken('ztunnel', 'istio-system'), web, /UNAUTHENTICATED: .*has expired/],
       ['node', 'made.up.token', web, /UNAUTHENTICATED: .*invalid bearer token/],
-      ['node', zt('--pod', 'zt-a'), db, /PERMISSION_DENIED: no pod of node node-a runs as spiffe:.*shop\/sa\/db/],
-      ['node', zt('--pod', 'zt-b'), web, /PERMISSION_DENIED: no pod of node node-b runs as spiffe:.*shop\/sa\/web/],
-      ['node', zt(), web, /PERMISSION_DENIED: the token of istio-system\/ztunnel is bound to no pod/],
+      ['node', await zt({ pod: 'zt-a' }), db, /PERMISSION_DENIED: no pod of node node-a runs as spiffe:.*shop\/sa\/db/],
       [
         'node',
-        cluster.token('db', 'shop', '--pod', 'db'),
+        await zt({ pod: 'zt-b' }),
+        web,
+        /PERMISSION_DENIED: no pod of node node-b runs as spiffe:.*shop\/sa\/web/,
+      ],
+      ['node', await zt(), web, /PERMISSION_DENIED: the token of istio-system\/ztunnel is bound to no pod/],
+      [
+        'node',
+        await cluster.token('shop', 'db', { pod: 'db' }),
         web,
         /PERMISSION_DENIED: shop\/db .* no trusted node account/,
       ],
-      ['workload', cluster.token('db', 'shop', '--pod', 'db'), web, /PERMISSION_DENIED: .*sa\/db is good for that/],
+      [
+        'workload',
+        await cluster.token('shop', 'db', { pod: 'db' }),
+        web,
+        /PERMISSION_DENIED: .*sa\/db is good for that/,
+      ],
     ] as const;
     for (const [as, token, identity, message] of refusals) {
       await t.rejects(ask(as, token).issue(identity), { code: 'IDENTITY_UNAVAILABLE', message });
     }
-    const gone = zt('--pod', 'zt-b');
+    const gone = await zt({ pod: 'zt-b' });
     cluster.kubectl('-n', 'istio-system', 'delete', 'pod', 'zt-b', '--grace-period=0', '--force');
     await t.rejects(ask('node', gone).issue(db), { message: /UNAUTHENTICATED: / }, 'the token of a deleted pod');
     t.match(controllers[0]?.log(), /certificate refused\t.*status="PERMISSION_DENIED" reason="no pod of node node-a/);
@@ -123,7 +137,7 @@ async function runTests(): Promise<void> {
 
   await t.test("Istio's ztunnel", async (t) => {
     const bin = unpackPeers(t, 'ztunnel');
-    const files = ztunnelFiles(t, cluster, 'zt-a', 'ztunnel', 'istio-system');
+    const files = await ztunnelFiles(t, cluster, 'zt-a', 'ztunnel', 'istio-system');
     await t.test('in shared mode gets what runs on its node, and nothing else', async (t) => {
       const env = { ...files.env, PROXY_MODE: 'shared', INPOD_UDS: join(files.folder, 'zds.sock') };
       startProgram(t, [join(bin, 'ztunnel')], env, files.folder);
@@ -131,15 +145,13 @@ async function runTests(): Promise<void> {
       t.ok(await becomes(async () => /Unavailable/.test((await dumped(db.uri)) ?? '')), 'the pod of another has none');
     });
     await t.test('in dedicated mode gets its own', async (t) => {
-      const own = ztunnelFiles(t, cluster, 'web', 'web', 'shop');
+      const own = await ztunnelFiles(t, cluster, 'web', 'web', 'shop');
       const env = { ...own.env, PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/web/web' };
       startProgram(t, [join(bin, 'ztunnel')], env, own.folder);
       t.ok(await becomes(async () => (await httpStatus(15_021)) === 200), 'it is ready');
-      const api = await caller(
-        t,
-        cluster,
-        2,
-      )('workload', cluster.token('api', 'shop', '--pod', 'api')).issue(idOf('shop', 'api'));
+      const ask = await caller(t, cluster, 2);
+      const peer = idOf('shop', 'api');
+      const api = await ask('workload', await cluster.token('shop', 'api', { pod: 'api' })).issue(peer);
       const socket = connect({
         host: '127.0.0.1',
         port: 15_008,
@@ -156,7 +168,7 @@ async function runTests(): Promise<void> {
   });
 
   await t.test('our ztunnel carries a connection between two pods of its node', async (t) => {
-    const files = ztunnelFiles(t, cluster, 'zt-a', 'ztunnel', 'istio-system');
+    const files = await ztunnelFiles(t, cluster, 'zt-a', 'ztunnel', 'istio-system');
     const objects = join(files.folder, 'objects.json');
     writeFileSync(objects, meshObjects(cluster));
     const env = { ...files.env, PROXY_MODE: 'explicit', AMBIENTD_MANIFESTS: objects, LOCAL_XDS_PATH: '' };
@@ -178,9 +190,9 @@ async function runTests(): Promise<void> {
 
   await t.test('while the API server is stopped', async (t) => {
     const api = idOf('shop', 'api');
-    const ask = caller(t, cluster, 1);
-    const known = ask('workload', cluster.token('web', 'shop'));
-    const unknown = ask('workload', cluster.token('api', 'shop'));
+    const ask = await caller(t, cluster, 1);
+    const known = ask('workload', await cluster.token('shop', 'web'));
+    const unknown = ask('workload', await cluster.token('shop', 'api'));
     await known.issue(web);
     await cluster.stopApiServer();
     t.ok(await known.issue(web), 'those it has just known are served');
@@ -191,7 +203,7 @@ async function runTests(): Promise<void> {
     cluster.startAgain();
     t.ok(await unknown.issue(api), 'all are served when it is back');
     cluster.kubectl('create', 'namespace', 'later');
-    t.ok(await becomes(() => bundleOf(cluster, 'later') !== ''), 'and the bundle is kept again');
+    t.ok(await becomes(async () => (await bundleOf(cluster, 'later')) !== ''), 'and the bundle is kept again');
   });
 
   await t.test('a controller ends in order', async (t) => {
@@ -199,20 +211,20 @@ async function runTests(): Promise<void> {
   });
 
   await t.test('the root', async (t) => {
-    const quick = { MAX_WORKLOAD_CERT_TTL: '4s', AMBIENTD_CA_SPREAD: '4s', AMBIENTD_SYNC_INTERVAL: '1s' };
+    const quick = { MAX_WORKLOAD_CERT_TTL: '3s', AMBIENTD_CA_SPREAD: '4s', AMBIENTD_SYNC_INTERVAL: '1s' };
     await t.test('is followed by another on demand', async (t) => {
       const [one, two] = [start(1, quick), start(2, quick)];
       await Promise.all([one.says(/CA listening/), two.says(/CA listening/)]);
-      const first = bundleOf(cluster, 'default');
+      const first = await bundleOf(cluster, 'default');
       const asked = ['-n', 'istio-system', 'annotate', 'secret', 'ambientd-ca', 'ambientd/rotate-root=now'];
       cluster.kubectl(...asked);
-      t.ok(await becomes(() => roots(cluster).length === 2), 'both are in the bundle');
+      t.ok(await becomes(async () => (await roots(cluster)).length === 2), 'both are in the bundle');
       await watchRotation(t, cluster, first);
       const log = one.log() + two.log();
       t.equal(log.match(/step="add-next" why="asked"/g)?.length, 1, 'two controllers make one new root');
-      t.notMatch(decoded(cluster, 'tls.crt'), first, 'the new one signs');
+      t.notMatch(await decoded(cluster, 'tls.crt'), first, 'the new one signs');
       t.equal(
-        decoded(cluster, 'previous.crt') + decoded(cluster, 'next.key'),
+        (await decoded(cluster, 'previous.crt')) + (await decoded(cluster, 'next.key')),
         '',
         'nothing else is left of the old one',
       );
@@ -227,23 +239,20 @@ async function runTests(): Promise<void> {
       };
       const controller = start(1, short);
       await controller.says(/CA listening/);
-      t.ok(await becomes(() => roots(cluster).length === 2), 'both are in the bundle');
-      await controller.says(/step="advance" phase="retiring"/);
-      t.match(controller.log(), /step="add-next" why="ends-soon"/);
-      const issued = await caller(t, cluster, 1)('workload', cluster.token('web', 'shop')).issue(web);
-      t.ok(signedBy(issued.chainPem, decoded(cluster, 'tls.crt')), 'and the next one signs');
+      await controller.says(/step="add-next" why="ends-soon"/);
+      t.ok(await becomes(async () => (await roots(cluster)).length === 2), 'both are in the bundle');
     });
   });
 }
 
 /** Until the old root is gone: every certificate that lives is believed by every holder of one that lives. */
 async function watchRotation(t: Test, cluster: KubernetesLab, first: string): Promise<void> {
-  const token = cluster.token('web', 'shop');
-  const ask = caller(t, cluster, 1)('workload', token);
-  const other = caller(t, cluster, 2)('workload', token);
+  const token = await cluster.token('shop', 'web');
+  const ask = (await caller(t, cluster, 1))('workload', token);
+  const other = (await caller(t, cluster, 2))('workload', token);
   const issued: { readonly chainPem: string; readonly rootsPem: string; readonly notAfterMs: number }[] = [];
   let disbelieved = 0;
-  for (const end = Date.now() + 40_000; Date.now() < end && roots(cluster).join('').includes(first); ) {
+  for (const end = Date.now() + 40_000; Date.now() < end && (await bundleOf(cluster, 'default')).includes(first); ) {
     issued.push(await ask.issue(web), await other.issue(web));
     const alive = issued.filter(({ notAfterMs }) => notAfterMs > Date.now());
     for (const one of alive) {
@@ -256,7 +265,7 @@ async function watchRotation(t: Test, cluster: KubernetesLab, first: string): Pr
   t.equal(disbelieved, 0, 'every living certificate is believed by every other');
   t.ok(signedBy(issued.at(0)?.chainPem ?? '', first), 'the first root signed at the beginning');
   t.notOk(signedBy(issued.at(-1)?.chainPem ?? '', first), 'and no longer at the end');
-  t.same(roots(cluster).length, 1, 'the first root has left the bundle');
+  t.same((await roots(cluster)).length, 1, 'the first root has left the bundle');
 }
 
 function signedBy(leafPem: string, rootPem: string): boolean {
@@ -273,11 +282,12 @@ function startController(t: Test, at: number, kubeconfig: string, env: Readonly<
   return startProgram(t, command, { KUBECONFIG: kubeconfig, ...ports, ...env }, root);
 }
 
-function caller(t: Test, cluster: KubernetesLab, at: number) {
+async function caller(t: Test, cluster: KubernetesLab, at: number) {
+  const text = await bundleOf(cluster, 'default');
   return (askAs: 'node' | 'workload', token: string) => {
     const client = createCaClient({
       address: `https://127.0.0.1:${16_012 + 100 * (at - 1)}`,
-      rootCa: { kind: 'literal', text: bundleOf(cluster, 'default') },
+      rootCa: { kind: 'literal', text },
       alternativeHostname: caName,
       token: { kind: 'literal', text: token },
       clusterId: 'Kubernetes',
@@ -289,10 +299,10 @@ function caller(t: Test, cluster: KubernetesLab, at: number) {
 }
 
 /** What a ztunnel pod has mounted and set: token, root, and the mesh as a file. */
-function ztunnelFiles(t: Test, cluster: KubernetesLab, pod: string, account: string, namespace: string) {
+async function ztunnelFiles(t: Test, cluster: KubernetesLab, pod: string, account: string, namespace: string) {
   const folder = t.testdir({
-    token: cluster.token(account, namespace, '--pod', pod),
-    'root.pem': bundleOf(cluster, 'default'),
+    token: await cluster.token(namespace, account, { pod }),
+    'root.pem': await bundleOf(cluster, 'default'),
     'mesh.yaml': `workloads:${istioWorkload('web', '127.10.0.1', 'node-a')}${istioWorkload('db', '127.10.0.3', 'node-a')}\n`,
   });
   const env = {
@@ -340,21 +350,18 @@ function meshObjects(cluster: KubernetesLab): string {
   return JSON.stringify({ ...pods, items: [namespace, ...pods.items] });
 }
 
-function bundleOf(cluster: KubernetesLab, namespace: string): string {
-  const path = 'jsonpath={.data.root-cert\\.pem}';
-  return cluster.kubectl('-n', namespace, 'get', 'cm', 'istio-ca-root-cert', '--ignore-not-found', '-o', path);
+async function bundleOf(cluster: KubernetesLab, namespace: string): Promise<string> {
+  const found = await cluster.read(`namespaces/${namespace}/configmaps/istio-ca-root-cert`);
+  return (found as { data: Record<string, string> } | undefined)?.data['root-cert.pem'] ?? '';
 }
 
-function roots(cluster: KubernetesLab): readonly string[] {
-  return splitCertificates(bundleOf(cluster, 'default'));
+async function roots(cluster: KubernetesLab): Promise<readonly string[]> {
+  return splitCertificates(await bundleOf(cluster, 'default'));
 }
 
-function decoded(cluster: KubernetesLab, key: string): string {
-  const path = `jsonpath={.data.${key.replace('.', '\\.')}}`;
-  return Buffer.from(
-    cluster.kubectl('-n', 'istio-system', 'get', 'secret', 'ambientd-ca', '-o', path),
-    'base64',
-  ).toString();
+async function decoded(cluster: KubernetesLab, key: string): Promise<string> {
+  const found = await cluster.read('namespaces/istio-system/secrets/ambientd-ca');
+  return Buffer.from((found as { data: Record<string, string> }).data[key] ?? '', 'base64').toString();
 }
 
 /** The state of an identity in the config_dump of the ztunnel that runs. */

@@ -2,9 +2,13 @@
 // It wants a network namespace of its own: its ports are fixed. Ends with the test; in: the test, out: its commands.
 import { spawnSync } from 'node:child_process';
 import { createSign } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { whyNoPeers } from '../support/peers.ts';
@@ -29,15 +33,23 @@ export interface KubernetesLab {
   lab(...words: readonly string[]): string;
   kubectl(...words: readonly string[]): string;
   apply(...manifests: readonly string[]): void;
-  /** Of a service account, as it is projected into a pod: bound to it. */
-  token(account: string, namespace: string, ...options: readonly string[]): string;
+  /** As cluster admin; faster than kubectl. Undefined: there is no such object. */
+  read(path: string): Promise<unknown>;
+  /** Of a service account; bound to the pod where one is named, as it is projected into it. */
+  token(namespace: string, account: string, options?: TokenOptions): Promise<string>;
   /** A token of the right issuer that ended a minute ago. */
   expiredToken(account: string, namespace: string): string;
   /** @returns the path of a kubeconfig with the rights of this service account */
-  kubeconfigOf(account: string, namespace: string): string;
+  kubeconfigOf(account: string, namespace: string): Promise<string>;
   /** At once, without a word to anybody. */
   stopApiServer(): Promise<void>;
   startAgain(): void;
+}
+
+export interface TokenOptions {
+  readonly pod?: string;
+  /** Default istio-ca. */
+  readonly audience?: string;
 }
 
 export function startLab(t: Pick<Test, 'teardown'>): KubernetesLab {
@@ -53,21 +65,28 @@ export function startLab(t: Pick<Test, 'teardown'>): KubernetesLab {
     rmSync(folder, { recursive: true, force: true });
   });
   run(['up']);
-  const token = (account: string, namespace: string, ...options: readonly string[]): string =>
-    run(['token', account, namespace, ...options]);
+  const call = apiCalls(folder);
+  const token = async (namespace: string, account: string, { pod, audience = 'istio-ca' }: TokenOptions = {}) => {
+    const uid = pod && ((await call('GET', `namespaces/${namespace}/pods/${pod}`)) as PodObject).metadata.uid;
+    const bound = pod ? { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: pod, uid } } : {};
+    const spec = { audiences: [audience], expirationSeconds: 3600, ...bound };
+    const path = `namespaces/${namespace}/serviceaccounts/${account}/token`;
+    return ((await call('POST', path, { spec })) as { status: { token: string } }).status.token;
+  };
 
   return {
     folder,
     lab: (...words) => run(words),
     kubectl: (...words) => run(['kubectl', ...words]),
     apply: (...manifests) => void run(['kubectl', 'apply', '-f', '-'], manifests.join('\n---\n')),
+    read: (path) => call('GET', path),
     token,
     expiredToken: (account, namespace) => signToken(folder, account, namespace),
-    kubeconfigOf(account, namespace) {
+    async kubeconfigOf(account, namespace) {
       const path = join(folder, `${namespace}-${account}.kubeconfig`);
-      const text = readFileSync(join(folder, 'kubeconfig'), 'utf8');
-      const own = token(account, namespace, '--audience', issuer);
-      writeFileSync(path, text.replace(/user: \{token: [^}]+\}/, `user: {token: ${own}}`), { mode: 0o600 });
+      const admin = readFileSync(join(folder, 'kubeconfig'), 'utf8');
+      const own = await token(namespace, account, { audience: issuer });
+      writeFileSync(path, admin.replace(/user: \{token: [^}]+\}/, `user: {token: ${own}}`), { mode: 0o600 });
       return path;
     },
     async stopApiServer() {
@@ -79,6 +98,26 @@ export function startLab(t: Pick<Test, 'teardown'>): KubernetesLab {
       while (runs(pid)) await setTimeout(20);
     },
     startAgain: () => void run(['up']),
+  };
+}
+
+interface PodObject {
+  readonly metadata: { readonly uid: string };
+}
+
+/** Paths are below /api/v1. */
+function apiCalls(folder: string) {
+  const { 1: server = '' } = /server: "([^"]+)"/.exec(readFileSync(join(folder, 'kubeconfig'), 'utf8')) ?? [];
+  const [ca, token] = ['ca.crt', 'admin.token'].map((name) => readFileSync(join(folder, 'pki', name), 'utf8').trim());
+  return async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const sent = request(`${server}/api/v1/${path}`, { method, ca, headers });
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    const answer = await text(response);
+    if (response.statusCode === 404) return undefined;
+    if ((response.statusCode ?? 0) < 300) return JSON.parse(answer);
+    throw new Error(`${method} ${path} answered ${response.statusCode}: ${answer}`);
   };
 }
 
@@ -102,7 +141,7 @@ function signToken(folder: string, account: string, namespace: string): string {
     exp: nowSeconds - 60,
     'kubernetes.io': { namespace, serviceaccount: { name: account, uid: 'any' } },
   };
-  const text = `${part({ alg: 'RS256' })}.${part(claims)}`;
+  const signed = `${part({ alg: 'RS256' })}.${part(claims)}`;
   const key = readFileSync(join(folder, 'pki/sa.key'), 'utf8');
-  return `${text}.${createSign('RSA-SHA256').update(text).sign(key, 'base64url')}`;
+  return `${signed}.${createSign('RSA-SHA256').update(signed).sign(key, 'base64url')}`;
 }
