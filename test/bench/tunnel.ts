@@ -1,6 +1,6 @@
 // The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
 // one interleaved run. usage: node test/bench/tunnel.ts [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
-// [--checkout NAME=FOLDER (another one of ours)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
+// [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -98,20 +98,26 @@ function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: Mesh
       env: { ...common(pod), XDS_ADDRESS: '', LOCAL_XDS_PATH: resources, ISTIO_META_DNS_CAPTURE: 'false' },
     }),
   };
-  const ours = (checkout: string): PairKind => ({
+  const ours = (checkout: string, nodeOptions: string): PairKind => ({
     kind: 'proxied',
     program: (pod) => ({
-      command: [process.execPath, join(checkout, 'ztunnel/main.ts')],
-      env: { ...common(pod), AMBIENTD_MANIFESTS: objects, NODE_OPTIONS: options['node-options'] },
+      command: [process.execPath, ...nodeOptions.split(' ').filter(Boolean), mainOf(checkout)],
+      env: { ...common(pod), AMBIENTD_MANIFESTS: objects },
     }),
   });
   const kinds: Record<string, PairKind> = { direct: { kind: 'direct' }, istio };
-  kinds['ours'] = ours(join(import.meta.dirname, '../..'));
+  kinds['ours'] = ours(join(import.meta.dirname, '../..'), options['node-options']);
   for (const named of options.checkout) {
-    const [name = '', folder = ''] = named.split('=');
-    kinds[name] = ours(folder);
+    const [, name = '', folder = '', nodeOptions] = /^([^=]*)=([^?]*)(?:\?(.*))?$/.exec(named) ?? [];
+    kinds[name] = ours(folder, nodeOptions ?? options['node-options']);
   }
   return kinds;
+}
+
+/** Of a checkout, or of a folder with the built program: that one carries no compiler. */
+function mainOf(folder: string): string {
+  const built = join(folder, 'ztunnel/main.js');
+  return existsSync(built) ? built : join(folder, 'ztunnel/main.ts');
 }
 
 async function measure(pair: ProxyPair, config: string, name: string, round: number): Promise<Sample> {
