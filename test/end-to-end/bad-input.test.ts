@@ -52,7 +52,7 @@ kind: Namespace
 metadata: { name: lost, labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: nowhere } }
 ---
 ${server('lost')}`,
-    said: /waypoint\.yaml:1: Namespace lost: .*names the waypoint lost\/nowhere, and there is no such Gateway; add a Gateway/,
+    said: /waypoint\.yaml:1: Namespace lost: .*names the waypoint lost\/nowhere, and there is no such Gateway, .*; add a Gateway/,
   },
   'two pods with one address': {
     file: 'addresses.yaml',
@@ -131,7 +131,7 @@ spec: { selector: { app: server }, ports: [{ name: http, port: 80, targetPort: w
 t.test('what is wrong in manifests is said, and the rest serves', { skip }, async (t) => {
   const files = Object.fromEntries(Object.values(mistakes).map(({ file, text }) => [file, text]));
   files['good.yaml'] = good;
-  files['kind.yaml'] = 'apiVersion: example.com/v1\nkind: Novelty\nmetadata: { name: any }\n';
+  files['kind.yaml'] = 'apiVersion: example.com/v1\nkind: Novelty\nmetadata: { name: novel }\n';
   const mesh = await startLocalMesh(t, { name: 'bad', files });
   const lines = mesh.running.output().split('\n');
   const { problems, pods } = await mesh.status();

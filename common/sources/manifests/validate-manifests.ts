@@ -1,7 +1,8 @@
 // What no single object shows: references that lead nowhere, services that select nothing, addresses that are taken.
 // Objects and the resources read from them in; problems that name object and remedy out. Pure.
 
-import { waypointRequestOf } from '../derive/waypoint-binding.ts';
+import { type Waypoint, waypointOf } from '../derive/waypoint.ts';
+import { admits, waypointRequestOf } from '../derive/waypoint-binding.ts';
 import { Field, MalformedField } from '../field.ts';
 import { isSubset, type Labels } from '../kinds/label-selector.ts';
 import { type ContainerPort, parseContainerPorts } from '../kinds/pod.ts';
@@ -30,8 +31,10 @@ export function validateManifests(
       .filter((object) => object.kind === 'Gateway' && apiGroup(object) === 'gateway.networking.k8s.io')
       .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
   );
+  const waypoints = waypointsToCome(resources);
   for (const object of objects) {
     checkWaypointName(object, gateways, problems);
+    checkAttachment(object, waypoints, resources, problems);
     checkTargetRefs(object, gateways, problems);
   }
   for (const service of resources.services) checkService(service, pods, problems);
@@ -65,6 +68,44 @@ function templateOf(object: KubernetesObject, problems: ResourceProblem[]): PodS
   }
 }
 
+/** As in Istio, so that it has to be told. */
+const withoutWaypoint = ', so that traffic goes on without a waypoint';
+
+/** Gateways get their addresses from whoever serves them; here each counts as if it had one. */
+function waypointsToCome({ gateways, gatewayClasses }: Resources): ReadonlyMap<string, Waypoint> {
+  const statusAddresses = [{ type: 'Hostname', value: 'not-yet-known' }];
+  const found = gateways.flatMap(
+    (gateway) => waypointOf({ ...gateway, statusAddresses }, gatewayClasses.get(gateway.className), '') ?? [],
+  );
+  return new Map(found.map((waypoint) => [`${waypoint.namespace}/${waypoint.name}`, waypoint]));
+}
+
+/** A waypoint that is there and does not take what names it: the label has no effect. */
+function checkAttachment(
+  object: KubernetesObject,
+  waypoints: ReadonlyMap<string, Waypoint>,
+  { namespaces }: Resources,
+  problems: ResourceProblem[],
+): void {
+  const { metadata, kind } = object;
+  const namespace = kind === 'Namespace' ? metadata.name : metadata.namespace;
+  const request = waypointRequestOf(metadata.labels, namespace);
+  const waypoint = request.kind === 'named' ? waypoints.get(request.key) : undefined;
+  if (waypoint === undefined) return;
+  const key = `${waypoint.namespace}/${waypoint.name}`;
+  const tell = (message: string, remedy: string) => {
+    const field = 'metadata.labels["istio.io/use-waypoint"]';
+    problems.push(problemWith(object, { severity: 'error', field, message: `${message}${withoutWaypoint}`, remedy }));
+  };
+  if (!admits(waypoint, namespace, { waypoints, namespaces })) {
+    const remedy = `let allowedRoutes.namespaces of the Gateway's listener admit it (from: All, or a Selector), or remove the label`;
+    tell(`names the waypoint ${key}, which does not admit namespace ${namespace}`, remedy);
+  } else if (kind === 'Service' && !['service', 'all'].includes(waypoint.trafficType)) {
+    const remedy = `label the Gateway istio.io/waypoint-for: service or all, or remove the label`;
+    tell(`names the waypoint ${key}, which is for "${waypoint.trafficType}" and not for services`, remedy);
+  }
+}
+
 function checkWaypointName(object: KubernetesObject, gateways: ReadonlySet<string>, problems: ResourceProblem[]): void {
   const { metadata, kind } = object;
   const namespace = kind === 'Namespace' ? metadata.name : metadata.namespace;
@@ -74,7 +115,7 @@ function checkWaypointName(object: KubernetesObject, gateways: ReadonlySet<strin
     problemWith(object, {
       severity: 'error',
       field: 'metadata.labels["istio.io/use-waypoint"]',
-      message: `names the waypoint ${request.key}, and there is no such Gateway`,
+      message: `names the waypoint ${request.key}, and there is no such Gateway${withoutWaypoint}`,
       remedy: `add a Gateway ${request.key} of class istio-waypoint, or correct the label`,
     }),
   );

@@ -29,13 +29,30 @@ t.test('a waypoint that is no Gateway is told, with the name it should have', as
   );
   t.match(
     problem,
-    /^test\.yaml:1: Namespace shop: .*names the waypoint shop\/pw, and there is no such Gateway; add a Gateway/,
+    /^test\.yaml:1: Namespace shop: .*names the waypoint shop\/pw, and there is no such Gateway, so that traffic goes on without a waypoint; add a Gateway/,
   );
   t.same(more, []);
   t.same(
     problemsOf('{ apiVersion: v1, kind: Service, metadata: { name: s, labels: { istio.io/use-waypoint: none } } }'),
     [],
   );
+});
+
+t.test('a waypoint that does not take what names it is told, for the traffic goes past it', async (t) => {
+  const gatewayWith = (labels: string, from: string): string =>
+    `{ apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: { name: wp, namespace: shop, labels: { ${labels} } }, spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE, allowedRoutes: { namespaces: { from: ${from} } } }] } }`;
+  const labels = '{ istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: shop }';
+  const namespace = `{ apiVersion: v1, kind: Namespace, metadata: { name: other, labels: ${labels} } }`;
+  t.match(problemsOf(gatewayWith('', 'Same'), namespace), [
+    /Namespace other: .*waypoint shop\/wp, which does not admit namespace other, so that traffic goes on without a waypoint; let allowedRoutes/,
+  ]);
+  t.same(problemsOf(gatewayWith('', 'All'), namespace), []);
+
+  const ofService = service('web', 'http').replace('namespace: shop }', `namespace: shop, labels: ${labels} }`);
+  t.match(problemsOf(gatewayWith('istio.io/waypoint-for: workload', 'Same'), pod('a'), ofService), [
+    /Service shop\/web: .*waypoint shop\/wp, which is for "workload" and not for services, so that traffic/,
+  ]);
+  t.same(problemsOf(gatewayWith('istio.io/waypoint-for: all', 'Same'), pod('a'), ofService), []);
 });
 
 t.test('two pods with one address are told, the second by name', async (t) => {
