@@ -2,7 +2,9 @@
 // waiting for the reader; what is left is written when the process ends. Secrets are cut out wherever they stand.
 import { type DestinationStream, type LoggerOptions, type Logger as PinoLogger, pino } from 'pino';
 import type { Logger } from './log.ts';
+import { openLogFile } from './log-file-process.ts';
 import { defaultDirectives, type LevelDirectives, type LogLevel, levelOf } from './log-levels.ts';
+import { type LogOutput, openLogOutput } from './log-output.ts';
 import { formatPlainLine } from './plain-log-line.ts';
 
 export interface LoggingOptions {
@@ -18,6 +20,10 @@ export interface Logging {
   readonly directives: LevelDirectives;
   /** Changes the level of every scope at once. */
   apply(directives: LevelDirectives): void;
+  /** For lines in a format of their own: a file's path, `/dev/stdout` (between the logs' lines) or `/dev/stderr`. */
+  output(path: string): DestinationStream;
+  /** Of all outputs: lines that were dropped because nobody took them in time. */
+  droppedLines(): number;
 }
 
 export interface CreateLoggerOptions {
@@ -27,16 +33,17 @@ export interface CreateLoggerOptions {
 }
 
 const secretFields = new Set(['token', 'authorization', 'privateKeyPem', 'keyPem', 'password']);
-/** Lines wait this long for others, or until they fill this much: a write for each costs as much as the line itself. */
-const gatherMs = 20;
-const gatherBytes = 8_192;
 
 export function createLogging(options: LoggingOptions): Logging {
-  const destination = options.sink ?? gatheredOutput();
+  const { sink } = options;
+  const destination: LogOutput =
+    sink === undefined ? openLogOutput({ to: 1 }) : { write: (line) => void sink.write(line), droppedLines: 0 };
+  const outputs = createOutputs(destination, () => logging.logger('log'));
   const root = pino(pinoOptions, options.format === 'plain' ? plainSink(destination) : destination);
   const loggers = new Map<string, PinoLogger>();
   let directives = options.directives ?? defaultDirectives;
-  return {
+  const logging: Logging = {
+    ...outputs,
     get directives() {
       return directives;
     },
@@ -50,6 +57,7 @@ export function createLogging(options: LoggingOptions): Logging {
       for (const [scope, logger] of loggers) logger.level = pinoLevel(levelOf(directives, scope));
     },
   };
+  return logging;
 }
 
 /** One logger, for a program that has no use for more. */
@@ -86,20 +94,40 @@ function withoutNested(value: unknown): unknown {
   return { ...value, ...Object.fromEntries(secret.map((name) => [name, '[redacted]'])) };
 }
 
-/** Standard output; what is left at the end of the process pino writes itself. */
-function gatheredOutput(): DestinationStream {
-  const output = pino.destination({ dest: 1, sync: false, minLength: gatherBytes });
-  let flushing: 'none' | 'scheduled' = 'none';
-  const flush = (): void => {
-    flushing = 'none';
-    output.flush();
-  };
+/** Those that were opened, by path; `/dev/stdout` is where the logs go themselves. */
+function createOutputs(own: LogOutput, log: () => Logger) {
+  const outputs = new Map<string, LogOutput>([['/dev/stdout', own]]);
   return {
-    write(line) {
-      output.write(line);
-      if (flushing === 'scheduled') return;
-      flushing = 'scheduled';
-      setTimeout(flush, gatherMs);
+    output(path: string): DestinationStream {
+      const known = outputs.get(path);
+      if (known !== undefined) return known;
+      const onError = (error: unknown): void => log().error({ path, error }, 'cannot write the log file');
+      const opened = open(path, onError);
+      outputs.set(path, opened);
+      return opened;
+    },
+    droppedLines: () => [...outputs.values()].reduce((sum, { droppedLines }) => sum + droppedLines, 0),
+  };
+}
+
+function open(path: string, onError: (error: unknown) => void): LogOutput {
+  try {
+    return openLogOutput({ to: path === '/dev/stderr' ? 2 : openLogFile(path), onError });
+  } catch (error) {
+    onError(error);
+    return createLostOutput();
+  }
+}
+
+/** In place of a file that cannot be opened: its lines count as dropped. */
+function createLostOutput(): LogOutput {
+  let droppedLines = 0;
+  return {
+    get droppedLines() {
+      return droppedLines;
+    },
+    write() {
+      droppedLines += 1;
     },
   };
 }

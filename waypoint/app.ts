@@ -20,6 +20,7 @@ import type { Workload } from '../common/mesh/workload.ts';
 import type { IpAddress } from '../common/net/address.ts';
 import { createPlainSocketFactory } from '../common/net/plain-socket-factory-socket.ts';
 import type { Listener } from '../common/net/socket-factory.ts';
+import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
@@ -46,6 +47,7 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const readiness = createReadiness(Object.values(tasks));
   const metrics = createMetricsRegistry(config.series);
   metrics.readAtScrape(readRuntimeMetrics());
+  metrics.readAtScrape(readLogMetrics(logging));
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
   const telemetry = createTelemetry(config, logging, metrics.recorder);
@@ -110,7 +112,7 @@ function createTelemetry(config: WaypointConfig, logging: Logging, recorder: Rec
   const { gateway, namespace, rootNamespace, accessLog, tcpReportingIntervalMs } = config;
   const options = {
     recorder,
-    log: logging.logger('access'),
+    output: (path: string) => logging.output(path),
     accessLog,
     tcpIntervalMs: tcpReportingIntervalMs,
     waypoint: { gateway, namespace, rootNamespace },

@@ -5,7 +5,7 @@ import type { ByteStream } from '../common/net/byte-stream.ts';
 import { copyStreams } from '../common/net/copy-streams.ts';
 import type { TcpReport } from '../common/telemetry/tcp-reporter.ts';
 import type { Downstream } from './served-target.ts';
-import type { TcpFacts } from './telemetry/access-log-line.ts';
+import type { TcpFacts } from './telemetry/log-facts.ts';
 import type { UpstreamFacts } from './telemetry/request-facts.ts';
 import type { ResponseFlag } from './telemetry/response-flags.ts';
 

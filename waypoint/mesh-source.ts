@@ -28,7 +28,7 @@ export function createMeshSource({ config, writer, recorder, logging, onResource
   const problems = createProblemLog(logging.logger('waypoint'));
   let read = noResources;
   const onObjects = (objects: readonly KubernetesObject[]): void => {
-    read = readWaypointResources(objects, read.lastGood);
+    read = readWaypointResources(objects, read.lastGood, rootNamespace);
     problems.report(read.problems);
     onResources(read);
   };

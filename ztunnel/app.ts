@@ -9,6 +9,7 @@ import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
+import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import { createTcpReporter, type TcpReporter } from '../common/telemetry/tcp-reporter.ts';
@@ -43,6 +44,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
   const readiness = createReadiness([sourceTask, podsTask]);
   const metrics = createMetricsRegistry(config.series);
   metrics.readAtScrape(readRuntimeMetrics());
+  metrics.readAtScrape(readLogMetrics(logging));
   countBuild(metrics.recorder, config.istioVersion);
   const reporter = createTcpReporter({
     recorder: metrics.recorder,

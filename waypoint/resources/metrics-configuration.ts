@@ -1,6 +1,7 @@
 // What Telemetry resources say about the metrics of one waypoint's traffic to one service. In: all Telemetry resources, the traffic.
 // Out: metrics off, or on with their drops and tag changes. Mode is SERVER. Source: waypoint-telemetry.md §2.4, §2.5.
 import { attachesTo, type WaypointTraffic } from './attachment.ts';
+import { defaultMeshTelemetry, type MeshTelemetry } from './mesh-telemetry.ts';
 import type { MetricOverride, MetricsEntry, TagChange, TelemetryResource } from './telemetry.ts';
 
 export interface MetricChanges {
@@ -17,9 +18,6 @@ export type MetricsConfiguration =
       readonly changes: ReadonlyMap<string, MetricChanges>;
       readonly reportingIntervalMs: number | undefined;
     };
-
-/** The one provider that gives metrics, and the default one (meshConfig.defaultProviders.metrics). */
-const provider = 'prometheus';
 
 export const metricShortNames = [
   'requests_total',
@@ -39,9 +37,10 @@ export type MetricShortName = (typeof metricShortNames)[number];
 export function configureMetrics(
   telemetries: readonly TelemetryResource[],
   traffic: WaypointTraffic,
+  mesh: MeshTelemetry = defaultMeshTelemetry,
 ): MetricsConfiguration {
   const entries = applicableTelemetries(telemetries, traffic).flatMap(({ metrics }) => metrics);
-  return mergeMetrics(entries);
+  return mergeMetrics(entries, mesh);
 }
 
 /** Later ones override earlier ones: mesh, waypoint's namespace, service's namespace, then what is attached by targetRefs. */
@@ -70,19 +69,22 @@ export function applicableTelemetries(
   return [...wide, ...attached];
 }
 
-export function mergeMetrics(entries: readonly MetricsEntry[]): MetricsConfiguration {
+/** Providers of kind prometheus are one: they share one endpoint. */
+export function mergeMetrics(entries: readonly MetricsEntry[], mesh: MeshTelemetry): MetricsConfiguration {
+  const includesPrometheus = (names: readonly string[]): boolean =>
+    names.some((name) => mesh.providers.get(name.toLowerCase())?.kind === 'prometheus');
   const inScope = entries.reduce<readonly string[]>(
     (scope, { providers }) => (providers.length > 0 ? providers : scope),
-    [provider],
+    mesh.defaultMetrics,
   );
-  if (!includesProvider(inScope)) return { kind: 'off' };
+  if (!includesPrometheus(inScope)) return { kind: 'off' };
   const merged = new Map<string, { dropped: boolean; tags: Map<string, TagChange> }>();
   let everything: 'on' | 'off' = 'on';
-  let effective: readonly string[] = [provider];
+  let effective = mesh.defaultMetrics;
   let reportingIntervalMs: number | undefined;
   for (const entry of entries) {
     if (entry.providers.length > 0) effective = entry.providers;
-    if (!includesProvider(effective)) continue;
+    if (!includesPrometheus(effective)) continue;
     reportingIntervalMs = entry.reportingIntervalMs ?? reportingIntervalMs;
     for (const override of entry.overrides) {
       if (override.mode === 'client') continue;
@@ -110,8 +112,4 @@ function applyOverride(
     if (override.disabled !== undefined) metric.dropped = override.disabled;
     for (const [tag, change] of override.tags) metric.tags.set(tag, change);
   }
-}
-
-function includesProvider(names: readonly string[]): boolean {
-  return names.some((name) => name.toLowerCase() === provider);
 }

@@ -1,4 +1,4 @@
-// Reads a Telemetry resource's metrics. In: a Kubernetes object. Out: its overrides with expressions compiled once, and problems
+// Reads a Telemetry resource's metrics and access logging. In: a Kubernetes object. Out: its overrides with expressions compiled once, and problems
 // that name object and field. Source: waypoint-telemetry.md §2.1, §2.2.
 
 import { parseDurationMs } from '../../common/config/duration.ts';
@@ -27,12 +27,21 @@ export interface MetricsEntry {
   readonly reportingIntervalMs: number | undefined;
 }
 
+export interface LoggingEntry {
+  readonly providers: readonly string[];
+  readonly mode: MetricOverride['mode'];
+  readonly disabled: boolean | undefined;
+  /** Undefined: every line. An `invalid` one lets no line pass. */
+  readonly filter: Expression | undefined;
+}
+
 export interface TelemetryResource {
   readonly name: string;
   readonly namespace: string;
   readonly creationTimestamp: string;
   readonly attachment: Attachment;
   readonly metrics: readonly MetricsEntry[];
+  readonly accessLogging: readonly LoggingEntry[];
 }
 
 export interface ParsedTelemetry {
@@ -69,7 +78,11 @@ export function parseTelemetry(object: KubernetesObject): ParsedTelemetry {
       .at('metrics')
       .items()
       .map((entry) => parseEntry(entry, report));
-    return { telemetry: { name, namespace, creationTimestamp, attachment, metrics }, problems };
+    const accessLogging = spec
+      .at('accessLogging')
+      .items()
+      .map((entry) => parseLogging(entry, report));
+    return { telemetry: { name, namespace, creationTimestamp, attachment, metrics, accessLogging }, problems };
   } catch (error) {
     if (!(error instanceof MalformedField)) throw error;
     report(error);
@@ -84,10 +97,7 @@ function parseEntry(entry: Field, report: (problem: MalformedField) => void): Me
     report(interval.malformed('a duration', 'write for example 15s'));
   }
   return {
-    providers: entry
-      .at('providers')
-      .items()
-      .map((provider) => provider.at('name').requiredText()),
+    providers: providersOf(entry),
     overrides: entry
       .at('overrides')
       .items()
@@ -105,10 +115,36 @@ function parseOverride(override: Field, report: (problem: MalformedField) => voi
   }
   return {
     metric: metricOf(match),
-    mode: modes[match.at('mode').oneOf(['CLIENT_AND_SERVER', 'CLIENT', 'SERVER'] as const) ?? 'CLIENT_AND_SERVER'],
-    disabled: override.at('disabled').isAbsent ? undefined : override.at('disabled').flag(),
+    mode: modeOf(match),
+    disabled: optionalFlag(override.at('disabled')),
     tags,
   };
+}
+
+function parseLogging(entry: Field, report: (problem: MalformedField) => void): LoggingEntry {
+  const text = entry.at('filter').at('expression');
+  const filter = text.text() === '' ? undefined : compileExpression(text.text());
+  if (filter?.kind === 'invalid') {
+    const message = `does not compile: ${filter.text}: ${filter.reason}`;
+    report(new MalformedField(text.path, message, 'mend the CEL expression'));
+  }
+  const disabled = optionalFlag(entry.at('disabled'));
+  return { providers: providersOf(entry), mode: modeOf(entry.at('match')), disabled, filter };
+}
+
+function providersOf(entry: Field): readonly string[] {
+  return entry
+    .at('providers')
+    .items()
+    .map((provider) => provider.at('name').requiredText());
+}
+
+function modeOf(match: Field): MetricOverride['mode'] {
+  return modes[match.at('mode').oneOf(['CLIENT_AND_SERVER', 'CLIENT', 'SERVER'] as const) ?? 'CLIENT_AND_SERVER'];
+}
+
+function optionalFlag(field: Field): boolean | undefined {
+  return field.isAbsent ? undefined : field.flag();
 }
 
 function metricOf(match: Field): string {

@@ -3,27 +3,46 @@
 import { apiGroup, type KubernetesObject, objectKey } from '../../common/sources/kubernetes-object.ts';
 import type { ResourceProblem } from '../../common/sources/resource-problem.ts';
 import type { LastGood } from '../../common/sources/resources.ts';
+import { defaultMeshTelemetry, isMeshConfig, type MeshTelemetry, parseMeshTelemetry } from './mesh-telemetry.ts';
 import { parseTelemetry, type TelemetryResource } from './telemetry.ts';
 import { parseWasmPlugin, type WasmPlugin } from './wasm-plugin.ts';
 
 export interface WaypointResources {
   readonly telemetries: readonly TelemetryResource[];
   readonly plugins: readonly WasmPlugin[];
+  readonly mesh: MeshTelemetry;
   readonly problems: readonly ResourceProblem[];
   /** To be given to the next call. */
   readonly lastGood: LastGood;
 }
 
-export const noResources: WaypointResources = { telemetries: [], plugins: [], problems: [], lastGood: new Map() };
+export const noResources: WaypointResources = {
+  telemetries: [],
+  plugins: [],
+  mesh: defaultMeshTelemetry,
+  problems: [],
+  lastGood: new Map(),
+};
 
 interface Parsed {
   readonly telemetry?: TelemetryResource | undefined;
   readonly plugin?: WasmPlugin | undefined;
+  readonly mesh?: MeshTelemetry;
   readonly problems: readonly ResourceProblem[];
 }
 
+interface ResourceKind {
+  parse(object: KubernetesObject): Parsed;
+  readonly consequence: string;
+}
+
+const meshConfig: ResourceKind = {
+  parse: parseMeshTelemetry,
+  consequence: 'what is malformed in it has its default until then',
+};
+
 /** Parsers by `<API group>/<kind>`, and what comes of an object with an error in it that was never any better. */
-const kinds: ReadonlyMap<string, { parse(object: KubernetesObject): Parsed; readonly consequence: string }> = new Map([
+const kinds: ReadonlyMap<string, ResourceKind> = new Map([
   [
     'telemetry.istio.io/Telemetry',
     { parse: parseTelemetry, consequence: 'what is malformed in it is left out until then' },
@@ -37,12 +56,13 @@ const kinds: ReadonlyMap<string, { parse(object: KubernetesObject): Parsed; read
 export function readWaypointResources(
   objects: readonly KubernetesObject[],
   previous: LastGood = noResources.lastGood,
+  rootNamespace = 'istio-system',
 ): WaypointResources {
   const used: Parsed[] = [];
   const problems: ResourceProblem[] = [];
   const lastGood = new Map<string, KubernetesObject>();
   for (const object of objects) {
-    const kind = kinds.get(`${apiGroup(object)}/${object.kind}`);
+    const kind = isMeshConfig(object, rootNamespace) ? meshConfig : kinds.get(`${apiGroup(object)}/${object.kind}`);
     if (kind === undefined) continue;
     const parsed = kind.parse(object);
     const key = objectKey(object);
@@ -55,6 +75,7 @@ export function readWaypointResources(
   return {
     telemetries: used.flatMap(({ telemetry }) => telemetry ?? []),
     plugins: used.flatMap(({ plugin }) => plugin ?? []),
+    mesh: used.findLast(({ mesh }) => mesh !== undefined)?.mesh ?? defaultMeshTelemetry,
     problems,
     lastGood,
   };

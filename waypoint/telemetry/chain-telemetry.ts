@@ -1,7 +1,8 @@
-// What is counted, and how it is labelled, for traffic to one service port: resolved once per configuration, then only read.
+// What is counted and logged, and how it is labelled, for traffic to one service port: resolved once per configuration, then only read.
 // In: the resources and whose traffic it is. Out: label plans per metric, generators, expressions. Source: waypoint-telemetry.md §1.15.
 import type { AttributeGenerator } from '../attributegen/attribute-generator.ts';
 import type { WaypointTraffic } from '../resources/attachment.ts';
+import { type AccessLog, configureLogging } from '../resources/logging-configuration.ts';
 import { configureMetrics, type MetricShortName } from '../resources/metrics-configuration.ts';
 import { generatorsFor } from '../resources/wasm-plugin.ts';
 import type { WaypointResources } from '../resources/waypoint-resources.ts';
@@ -13,6 +14,7 @@ export interface ChainTelemetry {
   readonly http: MetricPlans;
   readonly tcp: MetricPlans;
   readonly reportingIntervalMs: number | undefined;
+  readonly logs: readonly AccessLog[];
 }
 
 export interface MetricPlans {
@@ -36,7 +38,7 @@ const tcpMetrics: readonly MetricShortName[] = [
 ];
 
 export function planChain(resources: WaypointResources, traffic: WaypointTraffic, port: number): ChainTelemetry {
-  const configuration = configureMetrics(resources.telemetries, traffic);
+  const configuration = configureMetrics(resources.telemetries, traffic, resources.mesh);
   const planAll = (metrics: readonly MetricShortName[], names: readonly string[]): MetricPlans => {
     const plans = new Map<MetricShortName, LabelPlan>();
     const expressions = new ExpressionList(names.length);
@@ -52,5 +54,6 @@ export function planChain(resources: WaypointResources, traffic: WaypointTraffic
     http: planAll(httpMetrics, httpLabelNames),
     tcp: planAll(tcpMetrics, tcpLabelNames),
     reportingIntervalMs: configuration.kind === 'on' ? configuration.reportingIntervalMs : undefined,
+    logs: configureLogging(resources.telemetries, traffic, resources.mesh),
   };
 }

@@ -1,23 +1,31 @@
 // Everything that is told about traffic: metrics, generated attributes, access log. In: facts at the end of a request or connection,
 // and the resources, which may change at any time. Plans are made once per service port and set of resources.
-import type { Logger } from '../../common/log.ts';
+import type { Attributes, Expression } from '../../common/expressions/expression.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import { addOnce, type Recorder } from '../../common/telemetry/recorder.ts';
 import type { TcpReport } from '../../common/telemetry/tcp-reporter.ts';
 import { generateAttributes } from '../attributegen/attribute-generator.ts';
 import type { WaypointTraffic } from '../resources/attachment.ts';
+import { standardLog } from '../resources/mesh-telemetry.ts';
 import type { WaypointResources } from '../resources/waypoint-resources.ts';
 import type { Downstream, ServedTarget } from '../served-target.ts';
-import { requestLogLine, type TcpFacts, tcpLogLine } from './access-log-line.ts';
 import { type ChainTelemetry, planChain } from './chain-telemetry.ts';
-import { requestAttributes, requestPhaseAttributes } from './request-attributes.ts';
+import { type LogFacts, logFactsOfConnection, logFactsOfRequest, type TcpFacts } from './log-facts.ts';
+import { connectionAttributes, requestAttributes, requestPhaseAttributes } from './request-attributes.ts';
 import type { RequestFacts } from './request-facts.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { createTcpMetrics } from './tcp-metrics.ts';
 
+export interface LogSink {
+  /** @param line with its line feed */
+  write(line: string): void;
+}
+
 export interface WaypointTelemetryOptions {
   readonly recorder: Recorder;
-  readonly log: Logger;
+  /** Where an access log goes, by path. */
+  readonly output: (path: string) => LogSink;
+  /** In Istio's default format to standard output, whatever the resources say. */
   readonly accessLog: 'on' | 'off';
   readonly tcpIntervalMs: number;
   readonly waypoint: Omit<WaypointTraffic, 'service'>;
@@ -34,6 +42,8 @@ export interface WaypointTelemetry {
   close(): void;
 }
 
+const noFilterState: ReadonlyMap<string, string> = new Map();
+
 const errorCount = {
   name: 'error_count',
   help: 'Attribute generators that stopped at a condition which failed',
@@ -45,7 +55,7 @@ export function createWaypointTelemetry(
   options: WaypointTelemetryOptions,
   first: WaypointResources,
 ): WaypointTelemetry {
-  const { recorder, log } = options;
+  const { recorder } = options;
   const requests = createRequestMetrics(recorder);
   const connections = createTcpMetrics(recorder, options.tcpIntervalMs);
   let resources = first;
@@ -59,6 +69,14 @@ export function createWaypointTelemetry(
     const chain = planChain(resources, { ...options.waypoint, service }, target.address.port);
     chains.set(key, chain);
     return chain;
+  }
+
+  function writeLogs(facts: LogFacts, { logs }: ChainTelemetry): void {
+    const configured = logs.length === 0 && options.accessLog === 'on' ? [standardLog] : logs;
+    for (const { path, write, filter } of configured) {
+      if (filter !== undefined && !isTrue(filter, facts.attributes)) continue;
+      options.output(path).write(`${write(facts)}\n`);
+    }
   }
 
   return {
@@ -80,14 +98,23 @@ export function createWaypointTelemetry(
         if (failures > 0) addOnce(recorder.counter(errorCount, ['attributegen', 'runtime']), failures);
       }
       requests.record(facts, chain, () => attributes);
-      if (options.accessLog === 'on') log.info(requestLogLine(facts));
+      writeLogs(logFactsOfRequest(facts, attributes), chain);
     },
     connectionOpened: (downstream, destination) =>
       connections.open(downstream, destination, chainOf(downstream.target)),
     connectionEnded(facts) {
-      if (options.accessLog === 'on') log.info(tcpLogLine(facts));
+      const { downstream, upstream } = facts;
+      const attributes = connectionAttributes(downstream, noFilterState, () => upstream?.workload);
+      writeLogs(logFactsOfConnection(facts, attributes), chainOf(downstream.target));
     },
     forget: (downstream) => requests.forget(downstream),
     close: () => connections.close(),
   };
+}
+
+/** Envoy's filter: what cannot be evaluated, or is no boolean, lets no line pass. */
+function isTrue(filter: Expression, attributes: Attributes): boolean {
+  if (filter.kind === 'invalid') return false;
+  const outcome = filter.evaluate(attributes);
+  return outcome.kind === 'value' && outcome.value === true;
 }

@@ -3,7 +3,8 @@ import { compileExpression } from '../../../common/expressions/expression.ts';
 import { textOf } from '../../../common/expressions/value-text.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
 import type { Workload } from '../../../common/mesh/workload.ts';
-import { requestLogLine, tcpLogLine } from '../../../waypoint/telemetry/access-log-line.ts';
+import { standardLog } from '../../../waypoint/resources/mesh-telemetry.ts';
+import { logFactsOfConnection, logFactsOfRequest } from '../../../waypoint/telemetry/log-facts.ts';
 import { requestAttributes, requestPhaseAttributes } from '../../../waypoint/telemetry/request-attributes.ts';
 import type { RequestFacts } from '../../../waypoint/telemetry/request-facts.ts';
 import {
@@ -141,12 +142,16 @@ t.test('protocol, code, status, flags and security of a request', async (t) => {
 
 t.test('the access log line is Istio’s default format', async (t) => {
   t.equal(
-    requestLogLine(facts),
+    standardLog.write(logFactsOfRequest(facts, {})),
     '[2025-06-03T10:15:42.318Z] "GET /healthz?a=b HTTP/1.1" 200 - via_upstream - "-" 0 21 3 2 "-" "curl \\"8\\"" "id-1" "podinfo:80" ' +
       '"10.1.0.2:9898" inbound-vip|80|http|podinfo-svc.podinfo.svc.cluster.local - 10.96.0.1:80 10.1.0.1:40000 - default',
   );
   const forged = { ...facts, request: { ...facts.request, path: '/a\n[2025] "x' } };
-  t.match(requestLogLine(forged), /"GET \/a\\x0a\[2025\] \\"x HTTP\/1.1" 200/, 'a client cannot forge a line');
+  t.match(
+    standardLog.write(logFactsOfRequest(forged, {})),
+    /"GET \/a\\x0a\[2025\] \\"x HTTP\/1.1" 200/,
+    'a client cannot forge a line',
+  );
   const tcp = {
     downstream,
     upstream: undefined,
@@ -157,7 +162,7 @@ t.test('the access log line is Istio’s default format', async (t) => {
     sentBytes: 4,
   };
   t.match(
-    tcpLogLine(tcp),
+    standardLog.write(logFactsOfConnection(tcp, {})),
     /^\[2025-06-03T10:15:42.318Z\] "- - -" 0 UH - - "-" 3 4 1 - "-" "-" "-" "-" "-" inbound-vip/,
   );
 });
