@@ -8,8 +8,11 @@ import { fileURLToPath } from 'node:url';
 
 const command = fileURLToPath(new URL('../../deploy/local/ambientd.mjs', import.meta.url));
 const timeoutMs = 120_000;
-/** The test runner loads itself into every Node below it: that costs time, and writes where an ordinary user may not. */
-export const asByHand = ['env', '-u', 'NODE_OPTIONS'] as const;
+/**
+ * The test runner loads itself into every Node below it: that costs time, and writes where an ordinary user may not. And when
+ * the runner kills a test, what the test has started ends too.
+ */
+export const asByHand = ['setpriv', '--pdeathsig', 'TERM', 'env', '-u', 'NODE_OPTIONS'] as const;
 
 export interface Ended {
   readonly code: number | null;

@@ -9,7 +9,7 @@ kind: WasmPlugin
 metadata: { name: routes, namespace: shop }
 spec:
   url: https://example.com/attributegen.wasm
-  pluginConfig: { attributes: [{ output_attribute: route, match: [{ value: any, condition: "${condition}" }] }] }
+  pluginConfig: { attributes: [{ output_attribute: route, match: [{ value: every, condition: "${condition}" }] }] }
 ---`;
 const telemetry = (value: string) => `
 apiVersion: telemetry.istio.io/v1
