@@ -31,7 +31,7 @@ export interface SessionTimes {
 }
 
 const firstDelayMs = 250;
-const longestDelayMs = 30_000;
+const longestDelayMs = 10_000;
 /** A watch that ends sooner, with nothing said, is not begun again at once. */
 const shortWatchMs = 1_000;
 /** Refusals of a watch after which its place in history is taken for lost. */
