@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { openLogFile } from '../../common/log-file-process.ts';
 import { openLogOutput } from '../../common/log-output.ts';
 import { createLogging } from '../../common/logger.ts';
 import { readLogMetrics } from '../../common/telemetry/log-metrics.ts';
@@ -20,7 +21,7 @@ async function until<T>(read: () => T | undefined): Promise<T> {
 
 t.test('lines reach the file, gathered', async (t) => {
   const path = join(folder, 'a.log');
-  const output = openLogOutput({ to: path });
+  const output = openLogOutput({ to: openLogFile(path) });
   for (let line = 0; line < 1_000; line += 1) output.write(`line ${line}\n`);
   const lines = await until(() => {
     const written = readFileSync(path, { encoding: 'utf8', flag: 'a+' }).split('\n');
@@ -31,17 +32,20 @@ t.test('lines reach the file, gathered', async (t) => {
 });
 
 t.test('what finds no room while nobody takes it is dropped and counted', async (t) => {
-  const output = openLogOutput({ to: join(folder, 'b.log'), maxWaitingBytes: 10_000 });
+  const output = openLogOutput({ to: openLogFile(join(folder, 'b.log')), maxWaitingBytes: 10_000 });
   const line = `${'x'.repeat(99)}\n`;
   for (let count = 0; count < 1_000; count += 1) output.write(line);
   t.ok(output.droppedLines >= 880, `${output.droppedLines} of 1000 lines of 100 bytes dropped`);
 });
 
-t.test('a file that cannot be written is told once it is known, and does not end the process', async (t) => {
-  const errors: Error[] = [];
-  const output = openLogOutput({ to: join(folder, 'none', 'c.log'), onError: (error) => errors.push(error) });
-  output.write('line\n');
-  t.match(await until(() => errors[0]), { code: 'ENOENT' });
+t.test('a file that cannot be opened is told once, and its lines are dropped and counted', async (t) => {
+  const lines: string[] = [];
+  const logging = createLogging({ format: 'json', sink: { write: (line: string) => void lines.push(line) } });
+  const path = join(folder, 'none', 'c.log');
+  for (let line = 0; line < 3; line += 1) logging.output(path).write('line\n');
+  t.equal(lines.length, 1);
+  t.match(lines[0], /ENOENT/);
+  t.equal(logging.droppedLines(), 3);
 });
 
 t.test(
