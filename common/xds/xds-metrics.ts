@@ -1,5 +1,5 @@
 // Metrics of the xDS stream, under the names of Istio's ztunnel (ztunnel.md §10).
-import type { MetricDefinition, Recorder } from '../telemetry/recorder.ts';
+import type { MetricDefinition, Recorder, Series } from '../telemetry/recorder.ts';
 import type { Received } from './delta-session.ts';
 import type { TerminationReason } from './reconnect-plan.ts';
 
@@ -29,12 +29,20 @@ export interface XdsCounters {
   received(received: Received): void;
 }
 
+/** Each series is held for good: there are as many as reasons, and as types that the server speaks of. */
 export function createXdsCounters(recorder: Recorder): XdsCounters {
+  const held = new Map<string, Series>();
+  const count = (metric: MetricDefinition, value: string, amount: number): void => {
+    const key = `${metric.name} ${value}`;
+    const series = held.get(key) ?? recorder.counter(metric, [value]);
+    held.set(key, series);
+    series.add(amount);
+  };
   return {
-    ended: (reason) => recorder.counter(terminations, [reason]).add(1),
+    ended: (reason) => count(terminations, reason, 1),
     received({ typeUrl, bytes }) {
-      recorder.counter(messages, [typeUrl]).add(1);
-      recorder.counter(messageBytes, [typeUrl]).add(bytes);
+      count(messages, typeUrl, 1);
+      count(messageBytes, typeUrl, bytes);
     },
   };
 }

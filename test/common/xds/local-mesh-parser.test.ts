@@ -1,0 +1,120 @@
+// The YAML of ztunnel's standalone mode as a mesh, and what is said of mistakes in it.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { createMeshIndex } from '../../../common/mesh/mesh-index.ts';
+import { readLocalMesh } from '../../../common/xds/local-mesh-client.ts';
+import { parseLocalMesh } from '../../../common/xds/local-mesh-parser.ts';
+import { aPolicy, aService, at, aWorkload, gatewayAt, gatewayNamed, ports, vip } from '../../support/mesh-objects.ts';
+
+const example = `
+workloads:
+- uid: cluster1//v1/Pod/default/local
+  name: local
+  namespace: default
+  serviceAccount: local
+  workloadIps: ["127.0.0.1"]
+  protocol: HBONE
+  node: local
+  waypoint: {destination: "remote/10.0.0.9", hboneMtlsPort: 15008}
+  networkGateway: {destination: "gates/east.example.com", hboneMtlsPort: 15009}
+  services:
+    default/example.com: {80: 8080}
+- {name: bare, namespace: default, workloadIps: [], services: {}}
+services:
+- name: local
+  namespace: default
+  hostname: example.com
+  vips: [/127.10.0.1]
+  cidrVips: [{cidr: 10.8.0.0/16, network: remote}]
+  ports: {80: 8080}
+  subjectAltNames: [spiffe://cluster.local/ns/default/sa/local]
+  endpoints: {default/bare: {port: {80: 81}, status: Healthy, workloadUid: default/bare}}
+  loadBalancer: {mode: Failover, routingPreferences: [Network, Zone], healthPolicy: OnlyHealthy}
+policies:
+- name: deny-9999
+  namespace: default
+  scope: Namespace
+  action: Allow
+  dryRun: false
+  rules: [[[{notDestinationPorts: [9999], principals: [{Exact: a}, {Presence: []}], sourceIps: [10.0.0.0/8]}]]]
+`;
+
+t.test('workloads, services and policies are what is written', async (t) => {
+  const { workloads, services, policies } = parseLocalMesh(example, 'mesh.yaml');
+  const absent = { clusterId: '', trustDomain: '', canonicalName: '', canonicalRevision: '', workloadName: '' };
+  t.same(workloads, [
+    aWorkload({
+      ...absent,
+      ...{ uid: 'cluster1//v1/Pod/default/local', name: 'local', node: 'local', addresses: ['127.0.0.1'] },
+      waypoint: { ...gatewayAt('10.0.0.9'), kind: 'address', address: vip('10.0.0.9', 'remote') },
+      networkGateway: gatewayNamed('gates/east.example.com', 15_009),
+      services: { 'default/example.com': ports(80, 8080) },
+    }),
+    aWorkload({
+      ...absent,
+      ...{ uid: 'default/bare', name: 'bare', serviceAccount: '', tunnelProtocol: 'none' },
+      services: { 'default/example.com': ports(80, 81) },
+    }),
+  ]);
+  t.same(services, [
+    aService({
+      ...{ name: 'local', hostname: 'example.com', subjectAltNames: ['spiffe://cluster.local/ns/default/sa/local'] },
+      addresses: [vip('127.10.0.1'), vip('10.8.0.0/16', 'remote')],
+      loadBalancing: { mode: 'failover', routingPreference: ['network', 'zone'], healthPolicy: 'only-healthy' },
+    }),
+  ]);
+  t.same(policies, [
+    aPolicy({
+      name: 'deny-9999',
+      match: {
+        principals: [{ kind: 'exact', value: 'a' }, { kind: 'presence' }],
+        sourceIps: [{ ip: at('10.0.0.0'), prefixLength: 8 }],
+        notDestinationPorts: [9999],
+      },
+    }),
+  ]);
+});
+
+t.test('an empty document is an empty mesh', async (t) => {
+  t.same(parseLocalMesh('', 'x'), { workloads: [], services: [], policies: [] });
+});
+
+t.test('every mistake is named with its place', async (t) => {
+  const text = `
+workloads:
+- {name: a, namespace: n, workloadIps: [10.0.0.300], services: {}}
+- {name: b, namespace: n, workloadIps: [], services: {}, colour: red}
+- {name: c, namespace: n, workloadIps: [], services: {n/h: {high: 1}}}
+services:
+- {name: s, namespace: n, hostname: h, vips: [10.0.0.1], ports: {}}
+policies:
+- {name: p, namespace: n, scope: Some, action: Allow, rules: []}
+extra: []
+`;
+  const places = [
+    'extra',
+    'workloads[0].workloadIps[0]',
+    'workloads[1].colour',
+    'workloads[2].services',
+    'services[0].vips[0]',
+  ];
+  for (const place of [...places, 'policies[0].scope']) {
+    const message = new RegExp(`^mesh.yaml: .*${place.replace(/[[\].]/g, '\\$&')}`);
+    t.throws(() => parseLocalMesh(text, 'mesh.yaml'), { code: 'CONFIG_INVALID', message });
+  }
+  t.throws(() => parseLocalMesh('{', 'mesh.yaml'), { code: 'CONFIG_INVALID', message: /mesh.yaml is no YAML/ });
+});
+
+t.test('it is read from a file, or given as text', async (t) => {
+  const path = join(t.testdir(), 'mesh.yaml');
+  writeFileSync(path, example);
+  const mesh = createMeshIndex();
+  mesh.replace(await readLocalMesh({ kind: 'file', path }));
+  t.equal([...mesh.workloads()].length, 2);
+  t.same(await readLocalMesh({ kind: 'literal', text: example }), await readLocalMesh({ kind: 'file', path }));
+  await t.rejects(readLocalMesh({ kind: 'file', path: `${path}.not` }), {
+    code: 'CONFIG_INVALID',
+    message: /cannot read LOCAL_XDS_PATH=.*ENOENT/,
+  });
+});
