@@ -13,7 +13,7 @@ import type { CertificateAsk, CertificateVerdict } from './authorize-request.ts'
 import { createRecall, type Recall } from './recall.ts';
 import { type ReviewedToken, tokenEndMs } from './reviewed-token.ts';
 
-/** What is asked of the Kubernetes API. @throws MeshError IO_FAILED when it gives no answer */
+/** What is asked of the Kubernetes API. @throws MeshError when it gives no answer */
 export interface ClusterFacts {
   reviewToken(token: string, audiences: readonly string[]): Promise<ReviewedToken>;
   /** Undefined when the pod is not there, or on no node yet. */
@@ -36,6 +36,8 @@ const goodMs = 60_000;
 const maxTokens = 10_000;
 const maxNodes = 1_000;
 const longestToken = 16_384;
+/** Whoever sends made-up tokens shall not bring the API server down. */
+const maxReviewsAtOnce = 128;
 
 export function createTokenAuthorizer(
   options: TokenAuthorizerOptions,
@@ -55,6 +57,8 @@ export function createTokenAuthorizer(
     now,
   });
 
+  const limited = createLimit(maxReviewsAtOnce);
+
   async function authorize(ask: CertificateAsk): Promise<CertificateVerdict> {
     const { token } = ask;
     if (token === undefined) return unauthenticated('the request carries no token; set AUTH_TOKEN');
@@ -63,7 +67,7 @@ export function createTokenAuthorizer(
     // The token itself is nowhere kept.
     const key = createHash('sha256').update(token).digest('base64');
     const reviewed = await reviews.get(key, async () => {
-      const review = await facts.reviewToken(token, audiences);
+      const review = await limited(() => facts.reviewToken(token, audiences));
       return { ...review, endsAtMs: tokenEndMs(token) ?? Number.POSITIVE_INFINITY };
     });
     if (reviewed.kind === 'refused') return unauthenticated(reviewed.reason);
@@ -73,9 +77,23 @@ export function createTokenAuthorizer(
 
   return (ask) =>
     authorize(ask).catch((error: unknown) => {
-      if (!(error instanceof MeshError) || error.code !== 'IO_FAILED') throw error;
+      if (!(error instanceof MeshError)) throw error;
       return { kind: 'deny', fault: 'unavailable', reason: `cannot tell who asks: ${error.message}` };
     });
+}
+
+/** @throws MeshError IO_FAILED when too many run already */
+function createLimit(most: number): <T>(run: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  return async (run) => {
+    if (running >= most) throw new MeshError('IO_FAILED', `${most} tokens are being reviewed already; try again`);
+    running += 1;
+    try {
+      return await run();
+    } finally {
+      running -= 1;
+    }
+  };
 }
 
 async function askNode(

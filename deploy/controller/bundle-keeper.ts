@@ -22,6 +22,8 @@ export async function keepBundles(store: ConfigMapStore, wanted: string, log: Lo
     store.listConfigMaps(bundleName, bundleKey),
   ]);
   const pending = [...planBundles({ namespaces, present, wanted })];
+  // Again and again: somebody else writes them too, such as an istiod that still runs.
+  const replaced = pending.filter((namespace) => present.has(namespace)).length;
   let written = 0;
   let failed = 0;
   const writeOn = async (): Promise<void> => {
@@ -36,6 +38,6 @@ export async function keepBundles(store: ConfigMapStore, wanted: string, log: Lo
     }
   };
   await Promise.all(Array.from({ length: writesAtOnce }, writeOn));
-  if (written > 0) log.info({ namespaces: written }, 'trust bundle written');
+  if (written > 0) log.info({ namespaces: written, replaced }, 'trust bundle written');
   return { written, failed };
 }

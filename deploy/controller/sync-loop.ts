@@ -24,6 +24,8 @@ export interface SyncLoop {
 type LoopState = 'idle' | 'gathering' | 'running' | 'running-poked' | 'closed';
 
 const gatherMs = 100;
+/** Between two runs: whoever undoes what a run has done shall not make it run without end. */
+const leastPauseMs = 1_000;
 const longestPauseMs = 10_000;
 /** setTimeout takes no more than a signed 32-bit number. */
 const longestWaitMs = 86_400_000;
@@ -34,6 +36,7 @@ export function createSyncLoop({ run, now, onFailure, log }: SyncLoopOptions): S
   let state: LoopState = 'idle';
   let running = Promise.resolve();
   let failures = 0;
+  let endedAtMs = Number.NEGATIVE_INFINITY;
 
   function wait(delayMs: number): void {
     if (state === 'closed') return;
@@ -60,8 +63,9 @@ export function createSyncLoop({ run, now, onFailure, log }: SyncLoopOptions): S
 
   function settle(during: LoopState, delayMs: number): void {
     if (during === 'closed') return;
+    endedAtMs = now();
     state = during === 'running-poked' ? 'gathering' : 'idle';
-    wait(state === 'gathering' ? gatherMs : delayMs);
+    wait(state === 'gathering' ? leastPauseMs : delayMs);
   }
 
   return {
@@ -74,7 +78,7 @@ export function createSyncLoop({ run, now, onFailure, log }: SyncLoopOptions): S
       // After a failure its own pause decides: what pokes may be what fails.
       else if (state === 'idle' && failures === 0) {
         state = 'gathering';
-        wait(gatherMs);
+        wait(endedAtMs + leastPauseMs - now());
       }
     },
     async close() {

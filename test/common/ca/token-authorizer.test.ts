@@ -68,6 +68,16 @@ t.test('while the API server does not answer', async (t) => {
   t.match(await authorize(ask('node')), { kind: 'permit' }, 'until it answers again');
 });
 
+t.test('a flood of tokens is not passed on to the API server', async (t) => {
+  const { authorize, calls } = setUp();
+  const verdicts = await Promise.all(Array.from({ length: 200 }, (_, index) => authorize(ask(`made-up-${index}`))));
+  const turnedAway = verdicts.filter((verdict) => verdict.kind === 'deny' && verdict.fault === 'unavailable');
+  t.equal(turnedAway.length, 72);
+  t.match(turnedAway[0], { reason: /128 tokens are being reviewed already; try again/ });
+  t.equal(calls.filter((call) => call === 'review').length, 128);
+  t.match(await authorize(ask('made-up-0')), { kind: 'permit' }, 'and what comes later is looked at');
+});
+
 t.test('a remembered token ends when it says so', async (t) => {
   const { authorize, at, outage } = setUp();
   const claims = Buffer.from(JSON.stringify({ exp: 5 })).toString('base64url');
