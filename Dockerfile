@@ -24,4 +24,5 @@ COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
 COPY --from=build /src/node-ztunnel /usr/local/bin/node-ztunnel
 USER 65532:65532
-ENTRYPOINT ["node", "/opt/ambientd/dist/deploy/local/main.js"]
+# Why these options: deploy/local/program-files.ts.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--v8-pool-size=1", "/opt/ambientd/dist/deploy/local/main.js"]

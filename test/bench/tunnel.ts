@@ -1,5 +1,5 @@
 // The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
-// one interleaved run. usage: node test/bench/tunnel.ts [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
+// one interleaved run. usage: npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
 // [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,8 @@ import { compileLoadGenerator, type PairKind, type ProxyPair, startPair } from '
 import { readFigures, works } from './tunnel-works.ts';
 
 const { values: options } = parseArgs({
+  // The word that chose this benchmark.
+  allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '1.5' },

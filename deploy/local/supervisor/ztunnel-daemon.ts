@@ -1,6 +1,6 @@
 // The mesh's one ztunnel: kept running, its crashes told, its readiness asked for. Environment in, state as text out.
 import { join } from 'node:path';
-import { programFile, programFolder } from '../program-files.ts';
+import { daemonNodeOptions, programFile, programFolder } from '../program-files.ts';
 import type { ZtunnelPorts } from './daemon-env.ts';
 import { KeptProcess, type KeptState } from './kept-process.ts';
 import { lastWords } from './last-words.ts';
@@ -26,7 +26,7 @@ export function startZtunnel(options: ZtunnelDaemonOptions): ZtunnelDaemon {
   const process = new KeptProcess({
     name: 'ztunnel',
     command: {
-      argv: [options.node, programFile('ztunnel/main')],
+      argv: [options.node, ...daemonNodeOptions, programFile('ztunnel/main')],
       env: options.env,
       folder: programFolder,
     },
