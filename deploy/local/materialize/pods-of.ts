@@ -3,8 +3,6 @@
 import { countOf, type Fields, fieldsOf, type KubernetesObject, namespaceOf, textsOf } from './kubernetes-object.ts';
 import { podSuffix, stableText, templateHash, uidOf } from './object-names.ts';
 
-export const controllerKinds = ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job'] as const;
-
 interface PodPlan {
   readonly name: string;
   readonly generateName: string;

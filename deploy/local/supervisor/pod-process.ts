@@ -32,7 +32,7 @@ interface Container {
 }
 
 const readinessPollMs = 150;
-/** A container that does not listen on the ports it declares is ready all the same after this. */
+/** A container that runs and does not listen on the ports it declares is ready all the same after this. */
 const longestReadinessMs = 5_000;
 
 export class PodProcess {
@@ -44,6 +44,8 @@ export class PodProcess {
   #sandbox: PodSandbox | undefined;
   #containers: readonly Container[] = [];
   #readinessTimer: NodeJS.Timeout | undefined;
+  /** When a container was started last, again or for the first time. */
+  #startedMs = 0;
   /** Steps of one pod never overlap. */
   #steps = Promise.resolve();
 
@@ -158,11 +160,12 @@ export class PodProcess {
   }
 
   #watchReadiness(): void {
+    this.#startedMs = performance.now();
     if (this.#readinessTimer !== undefined) return;
-    const since = performance.now();
     this.#readinessTimer = setInterval(() => {
       if (!this.#containers.every(({ state }) => state?.kind === 'running')) return;
-      const waited = performance.now() - since > longestReadinessMs && this.#spec.role.kind === 'application';
+      const runs = performance.now() - this.#startedMs > longestReadinessMs;
+      const waited = runs && this.#spec.role.kind === 'application';
       if (!waited && !portsAreOpen(this.#spec, this.#sandbox)) return;
       clearInterval(this.#readinessTimer);
       this.#readinessTimer = undefined;
