@@ -31,7 +31,8 @@ export async function main(
   const waypoint = createWaypoint(config, logging);
   const ended = whenToldToEnd();
   try {
-    await waypoint.start();
+    // Whatever it waits for at the start, it can be told to end.
+    await Promise.race([waypoint.start(), ended]);
     const signal = await ended;
     log.info({ signal, deadlineMs: config.drainDeadlineMs }, 'draining');
     await waypoint.drain(config.drainDeadlineMs);
