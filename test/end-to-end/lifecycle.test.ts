@@ -53,7 +53,9 @@ const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8');
 function processRunning(around: AmbientdFolder, program: string): number {
   const found = around.processes().find((pid) => {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words[0]?.endsWith('node') === true && words[1]?.endsWith(program) === true;
+    return (
+      words[0]?.endsWith('node') === true && words.find((word) => word.endsWith('.ts'))?.endsWith(program) === true
+    );
   });
   if (found === undefined) throw new Error(`${program} does not run`);
   return found;
