@@ -46,7 +46,9 @@ export interface AmbientdFolder {
 
 export function openAmbientdFolder(): AmbientdFolder {
   const path = mkdtempSync(join(tmpdir(), 'amb-'));
-  const env = { ...process.env, TMPDIR: path, XDG_RUNTIME_DIR: '', NO_COLOR: '1' };
+  // As under npm, the command ends when its parents are killed: a test runner that is killed leaves no mesh.
+  const npm = { npm_lifecycle_event: 'test' };
+  const env = { ...process.env, ...npm, TMPDIR: path, XDG_RUNTIME_DIR: '', NO_COLOR: '1' };
   const startUnder = (outer: readonly string[], ...words: string[]): RunningMesh => {
     const [file = '', ...args] = [...asByHand, ...outer, process.execPath, command, ...words];
     const child = spawn(file, args, {
