@@ -52,9 +52,10 @@ export interface TokenOptions {
   readonly audience?: string;
 }
 
-export function startLab(t: Pick<Test, 'teardown'>): KubernetesLab {
+/** @param what `with-istiod`: on its usual ports, its root in the folder's `pki/istio-root.pem` */
+export function startLab(t: Pick<Test, 'teardown'>, what: 'kubernetes' | 'with-istiod' = 'kubernetes'): KubernetesLab {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
-  const env = { ...process.env, LAB_DATA: folder, LAB_NO_ISTIOD: '1' };
+  const env = { ...process.env, LAB_DATA: folder, ...(what === 'kubernetes' && { LAB_NO_ISTIOD: '1' }) };
   const run = (words: readonly string[], input?: string): string => {
     const ended = spawnSync(program, words, { env, encoding: 'utf8', input, timeout: 120_000 });
     if (ended.status === 0) return ended.stdout.trim();
