@@ -1,7 +1,7 @@
 // The mesh read from a real Kubernetes API server without istiod, with the least rights: it is what is derived from a dump of
 // the API, follows every change, survives outages of server and network, and takes up kinds that come later.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
@@ -49,7 +49,8 @@ async function runTests(): Promise<void> {
   cluster.kubectl('apply', '-f', join(root, 'deploy/cluster/mesh-rbac.yaml'));
   const kubeconfig = await cluster.kubeconfigOf('ztunnel', 'istio-system');
   const text = readFileSync(kubeconfig, 'utf8');
-  const link = await createSeverableLink(Number(/127\.0\.0\.1:(\d+)/.exec(text)?.[1]));
+  const apiPort = /127\.0\.0\.1:(\d+)/.exec(text)?.[1] ?? '';
+  const link = await createSeverableLink(Number(apiPort));
   t.teardown(() => link.close());
   writeFileSync(kubeconfig, text.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${link.port}`));
 
@@ -154,6 +155,34 @@ async function runTests(): Promise<void> {
       t.match(page, /ambientd_kubernetes_lists_total\{kind="Pod"\} [2-9]/, 'the history was lost indeed');
     },
   );
+
+  await t.test('in a pod, the token of its account is read again when it has been refused', async (t) => {
+    // A /run of this mount namespace alone.
+    t.equal(spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', '/run']).status, 0);
+    const account = '/run/secrets/kubernetes.io/serviceaccount';
+    mkdirSync(account, { recursive: true });
+    copyFileSync(join(cluster.folder, 'pki/ca.crt'), join(account, 'ca.crt'));
+    writeFileSync(join(account, 'token'), cluster.expiredToken('ztunnel', 'istio-system'));
+    process.env['KUBERNETES_SERVICE_HOST'] = '127.0.0.1';
+    process.env['KUBERNETES_SERVICE_PORT'] = apiPort;
+    const inPod = createMeshIndex();
+    const said = collectLog();
+    const source = createKubernetesSource({
+      access: { kind: 'in-cluster' },
+      writer: inPod,
+      config: {},
+      log: said.log,
+      recorder: createMetricsRegistry().recorder,
+    });
+    t.teardown(() => source.close());
+    const started = source.start();
+    await until(() => said.lines.some(({ reason }) => /^401 /.test(String(reason))));
+    t.equal([...inPod.services()].length, 0);
+    const fresh = / user: \{token: ([^}]+)\}/.exec(text)?.[1] ?? '';
+    writeFileSync(join(account, 'token'), fresh);
+    await started;
+    t.equal(comparable(contentsOf(inPod)), comparable(contentsOf(mesh)));
+  });
 
   await t.test('an outage is told once a kind, with its end', async (t) => {
     const told = lines.filter(({ msg, kind }) => kind === 'Pod' && /reached again|out of reach/.test(String(msg)));
