@@ -1,6 +1,6 @@
 // A two-way byte stream, whatever carries it: TCP, TLS, a CONNECT stream, a raw handle. The copy loop knows nothing else.
 // Ownership: a chunk handed to `onData` belongs to the sink from then on, and a chunk handed to `write` belongs to the
-// stream from then on. So no side copies, and the last owner may give a pooled buffer back (`releaseBuffer`).
+// stream from then on. So no side copies, and the last owner may give a pooled buffer back (`release` in read-buffers.ts).
 
 /** Receives what a stream reads. All callbacks come from the event loop, never from inside `open`, `write` or `end`. */
 export interface ByteSink {
