@@ -6,6 +6,7 @@ import type { MeshSnapshot } from '../mesh/mesh-source.ts';
 import { serviceKey } from '../mesh/service.ts';
 import type { ServicePort, Workload, WorkloadUid } from '../mesh/workload.ts';
 import { Field, MalformedField } from '../sources/field.ts';
+import { readEntries } from './local-mesh-entries.ts';
 import { readLocalPolicy } from './local-policy.ts';
 import { type LocalService, readLocalService, readLocalWorkload } from './local-workload.ts';
 
@@ -14,7 +15,7 @@ const maxTold = 10;
 
 /** @throws MeshError CONFIG_INVALID */
 export function parseLocalMesh(text: string, origin: string): MeshSnapshot {
-  const root = new Field('', parseYaml(text, origin));
+  const root = new Field('', readEntries(text) ?? parseYaml(text, origin));
   const problems: string[] = [];
   const entriesOf = <T>(name: string, read: (field: Field) => T): T[] =>
     attempt(problems, () => root.at(name).items())?.flatMap((item) => {

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { parse } from 'yaml';
 import { createMeshIndex } from '../../../common/mesh/mesh-index.ts';
 import { readLocalMesh } from '../../../common/xds/local-mesh-client.ts';
 import { parseLocalMesh } from '../../../common/xds/local-mesh-parser.ts';
@@ -104,6 +105,20 @@ extra: []
     t.throws(() => parseLocalMesh(text, 'mesh.yaml'), { code: 'CONFIG_INVALID', message });
   }
   t.throws(() => parseLocalMesh('{', 'mesh.yaml'), { code: 'CONFIG_INVALID', message: /mesh.yaml is no YAML/ });
+});
+
+t.test('however it is laid out, it is the same mesh', async (t) => {
+  const expected = parseLocalMesh(example, 'x');
+  t.same(parseLocalMesh(JSON.stringify(parse(example)), 'x'), expected, 'as one JSON text');
+  const lines = Object.entries<unknown[]>(parse(example)).flatMap(([name, entries]) => [
+    `${name}:`,
+    ...entries.map((entry) => `- ${JSON.stringify(entry).replace(/"(\d+)":/g, '$1:')}`),
+  ]);
+  t.same(parseLocalMesh(lines.join('\n'), 'x'), expected, 'one entry a line, ports as bare numbers');
+  const odd = '- {name: "a,80:b", namespace: n, workloadIps: [], services: {}}';
+  t.match(parseLocalMesh(`workloads:\n${odd}\n# end\n`, 'x').workloads, [{ name: 'a,80:b' }]);
+  const aliased = `workloads:\n- &a {name: w, namespace: n, workloadIps: [], services: {}}\n- {<<: *a, name: v}`;
+  t.throws(() => parseLocalMesh(aliased, 'x'), { code: 'CONFIG_INVALID' }, 'merges between entries are no part of it');
 });
 
 t.test('it is read from a file, or given as text', async (t) => {
