@@ -9,20 +9,18 @@ import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
-import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
-import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
-import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
-import { createTcpReporter, type TcpReporter } from '../common/telemetry/tcp-reporter.ts';
+import type { MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { ServerPorts, ZtunnelConfig } from './config.ts';
 import { dumpProxies, dumpSettings } from './config-dump.ts';
-import { createConnectionJournal } from './connections/connection-journal.ts';
+import type { ConnectionJournal } from './connections/connection-journal.ts';
 import { createPodProxies, type PodProxies } from './inpod/pod-proxies.ts';
 import { createPodProxy } from './inpod/pod-proxy.ts';
 import { createPodSource } from './inpod/pod-source.ts';
-import { countBuild, createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
+import { createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
 import { createMeshSource } from './mesh-sources.ts';
 import { lookUpName } from './name-lookup-client.ts';
 import { createNodeServers } from './node-servers.ts';
+import { createNodeTelemetry } from './node-telemetry.ts';
 
 export interface ZtunnelOptions {
   readonly config: ZtunnelConfig;
@@ -42,24 +40,22 @@ const podsTask = 'workload proxy manager';
 
 export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelOptions): Ztunnel {
   const readiness = createReadiness([sourceTask, podsTask]);
-  const metrics = createMetricsRegistry(config.series);
-  metrics.readAtScrape(readRuntimeMetrics());
-  metrics.readAtScrape(readLogMetrics(logging));
-  countBuild(metrics.recorder, config.istioVersion);
-  const reporter = createTcpReporter({
-    recorder: metrics.recorder,
-    intervalMs: config.tcpReportingIntervalMs,
-    countsFailures: true,
-  });
-
+  const telemetry = createNodeTelemetry(config, logging);
+  const { metrics, journal } = telemetry;
   const mesh = createMeshIndex();
-  const source = createMeshSource({ config, writer: mesh, recorder: metrics.recorder, logging });
+  const source = createMeshSource({
+    config,
+    writer: mesh,
+    recorder: metrics.recorder,
+    logging,
+    onObjects: telemetry.useObjects,
+  });
   const ca = createCaClient(caOptions(config));
   const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
 
   const onReadiness = (state: 'ready' | 'waiting'): void =>
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
-  const { proxies, pods } = createPods({ config, logging, mesh, metrics, reporter, certificates, onReadiness });
+  const { proxies, pods } = createPods({ config, logging, mesh, metrics, journal, certificates, onReadiness });
 
   const dump = () =>
     dumpConfig({
@@ -91,7 +87,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       await pods.close();
       await proxies.close();
       await source.close();
-      for (const used of [reporter, certificates, ca]) used.close();
+      for (const used of [telemetry, certificates, ca]) used.close();
       await servers.close();
     },
   };
@@ -103,17 +99,16 @@ interface PodParts {
   readonly logging: Logging;
   readonly mesh: MeshView;
   readonly metrics: MetricsRegistry;
-  readonly reporter: TcpReporter;
+  readonly journal: ConnectionJournal;
   readonly certificates: CertificateSource;
   readonly onReadiness: (state: 'ready' | 'waiting') => void;
 }
 
-function createPods({ config, logging, mesh, metrics, reporter, certificates, onReadiness }: PodParts): {
+function createPods({ config, logging, mesh, metrics, journal, certificates, onReadiness }: PodParts): {
   readonly proxies: PodProxies;
   readonly pods: Runnable;
 } {
   const log = logging.logger('proxy');
-  const journal = createConnectionJournal({ reporter, log: logging.logger('access'), now: () => performance.now() });
   const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
   const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);

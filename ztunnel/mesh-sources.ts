@@ -3,6 +3,7 @@ import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import type { MeshWriter } from '../common/mesh/mesh-source.ts';
 import { createKubernetesSource } from '../common/sources/kubernetes/kubernetes-source.ts';
+import type { KubernetesObject } from '../common/sources/kubernetes-object.ts';
 import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readLocalMesh } from '../common/xds/local-mesh-client.ts';
@@ -14,6 +15,8 @@ export interface MeshSourceOptions {
   readonly writer: MeshWriter;
   readonly recorder: Recorder;
   readonly logging: Logging;
+  /** Whatever manifests hold, at start and whenever they change; other sources have nothing but the mesh. */
+  readonly onObjects: (objects: readonly KubernetesObject[]) => void;
 }
 
 /** Started when the mesh is known as a whole. */
@@ -33,7 +36,7 @@ export function createMeshSource(options: MeshSourceOptions): Runnable {
   };
 }
 
-function createNamedSource({ config, writer, recorder, logging }: MeshSourceOptions): Runnable | undefined {
+function createNamedSource({ config, writer, recorder, logging, onObjects }: MeshSourceOptions): Runnable | undefined {
   const { clusterId, trustDomain, clusterDomain: domainSuffix, source } = config;
   switch (source.kind) {
     case 'manifests':
@@ -42,6 +45,7 @@ function createNamedSource({ config, writer, recorder, logging }: MeshSourceOpti
         writer,
         config: { clusterId, trustDomain, domainSuffix },
         log: logging.logger('source'),
+        onObjects,
       });
     case 'kubernetes':
       return createKubernetesSource({

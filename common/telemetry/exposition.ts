@@ -82,7 +82,8 @@ function promClientValue(format: TextFormat, name: string, { suffix, labels, bou
 async function writeSlice(format: TextFormat, family: ReadFamily, place: 'first' | 'later'): Promise<string> {
   const { help, kind, values } = family;
   const name = nameIn(format, family.name, kind);
-  const piece = { name, get: async () => ({ name, help, type: kind, aggregator: 'sum', values }) };
+  const type = format === 'open' && kind === 'counter' && name === family.name ? 'unknown' : kind;
+  const piece = { name, get: async () => ({ name, help, type, aggregator: 'sum', values }) };
   const registry = format === 'open' ? openMetricsRegistry() : new Registry();
   registry.registerMetric(piece as unknown as Metric);
   const lines = `${await registry.getSingleMetricAsString(name)}\n`;
@@ -95,7 +96,10 @@ function openMetricsRegistry(): Registry<OpenMetricsContentType> {
   return registry;
 }
 
-/** OpenMetrics names a counter's family without `_total`; prom-client appends it to the lines. */
+/**
+ * OpenMetrics names a counter's family without `_total`; prom-client appends it to the lines. A counter whose user named it otherwise
+ * keeps its name, as one of unknown type.
+ */
 function nameIn(format: TextFormat, name: string, kind: ReadFamily['kind']): string {
   return format === 'open' && kind === 'counter' ? name.replace(/_total$/, '') : name;
 }

@@ -21,18 +21,28 @@ export interface ConnectionJournal {
   deny(denial: EarlyDenial): void;
 }
 
+/** Whoever else reports a connection, beside the standard metrics. */
+export interface FurtherReporter {
+  open(
+    facts: ConnectionFacts,
+    bytes: { readonly receivedBytes: number; readonly sentBytes: number },
+  ): { close(): void } | undefined;
+}
+
 export interface ConnectionJournalOptions {
   readonly reporter: TcpReporter;
+  readonly further?: FurtherReporter;
   /** Of scope `access`. */
   readonly log: Logger;
   /** Milliseconds that only grow. */
   readonly now: () => number;
 }
 
-export function createConnectionJournal({ reporter, log, now }: ConnectionJournalOptions): ConnectionJournal {
+export function createConnectionJournal({ reporter, further, log, now }: ConnectionJournalOptions): ConnectionJournal {
   return {
     open(facts) {
       const report = reporter.open(ztunnelTcpLabels(tcpFactsOf(facts)));
+      const furtherReport = further?.open(facts, report);
       const openedAtMs = now();
       let state: 'open' | 'closed' = 'open';
       if (log.isLevelEnabled('debug')) log.debug(openedFields(facts), 'connection opened');
@@ -42,6 +52,7 @@ export function createConnectionJournal({ reporter, log, now }: ConnectionJourna
           if (state === 'closed') return;
           state = 'closed';
           report.close(responseFlagOf(error));
+          furtherReport?.close();
           const { receivedBytes, sentBytes } = report;
           const durationMs = now() - openedAtMs;
           const level = error === undefined ? 'info' : 'error';

@@ -23,6 +23,11 @@ const usedKinds: ReadonlySet<string> = new Set([
   'security.istio.io/AuthorizationPolicy',
   'security.istio.io/PeerAuthentication',
   'telemetry.istio.io/Telemetry',
+  'config.istio.io/metric',
+  'config.istio.io/instance',
+  'config.istio.io/prometheus',
+  'config.istio.io/handler',
+  'config.istio.io/rule',
   'extensions.istio.io/WasmPlugin',
 ]);
 
