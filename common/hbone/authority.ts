@@ -1,28 +1,24 @@
-// The target of a CONNECT as text: `ip:port`, `[ip]:port` or `hostname:port` (ztunnel.md §3.3). Text in, tagged value out.
-import { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from '../net/address.ts';
+// The target of a CONNECT as text: `ip:port`, `[ip]:port` or `hostname:port`. Text in, value out; undefined for anything
+// else. The port is mandatory and above 0. Source: ztunnel.md §3.3, RFC 9113 §8.5.
+import { type IpAddress, parsePort, parseSocketAddress } from '../net/address.ts';
 
 export type Authority =
-  | { readonly kind: 'address'; readonly address: SocketAddress }
+  | { readonly kind: 'address'; readonly ip: IpAddress; readonly port: number }
   /** Lower case; what it means is the receiver's business. */
   | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number };
 
-// RFC 1123 labels; `_` and `*` occur in Kubernetes and ServiceEntry names.
-const hostnameForm = /^(?=.{1,253}$)[a-z0-9_*-]{1,63}(\.[a-z0-9_*-]{1,63})*\.?$/i;
-const looksLikeIpv4 = /^[0-9.]+$/;
+/** Longest name of the DNS, and the longest port. */
+const maxLength = 253 + ':65535'.length;
+const hostnamePattern = /^(?=.*[a-z_-])[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
-/** Undefined without a port, with port 0, or for text that is neither an address nor a hostname. */
 export function parseAuthority(text: string): Authority | undefined {
+  if (text.length > maxLength) return undefined;
   const address = parseSocketAddress(text);
-  if (address) return address.port === 0 ? undefined : { kind: 'address', address };
+  if (address !== undefined) return address.port === 0 ? undefined : { kind: 'address', ...address };
   const colon = text.lastIndexOf(':');
-  const hostname = text.slice(0, Math.max(0, colon));
+  if (colon < 0) return undefined;
+  const hostname = text.slice(0, colon).toLowerCase();
   const port = parsePort(text.slice(colon + 1));
-  if (!port || !hostnameForm.test(hostname) || looksLikeIpv4.test(hostname)) return undefined;
-  return { kind: 'hostname', hostname: hostname.toLowerCase(), port };
-}
-
-export function formatAuthority(authority: Authority): string {
-  return authority.kind === 'address'
-    ? formatSocketAddress(authority.address)
-    : `${authority.hostname}:${authority.port}`;
+  if (port === undefined || port === 0 || !hostnamePattern.test(hostname)) return undefined;
+  return { kind: 'hostname', hostname, port };
 }

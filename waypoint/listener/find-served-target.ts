@@ -1,10 +1,11 @@
 // Decides what a CONNECT asks for, and that this waypoint serves it: it is never an open proxy. In: the authority, the mesh, who we
 // are. Out: the service port or workload, or a refusal with its code. Source: waypoint-telemetry.md §8.1, ztunnel.md §4.4 and §4.5.
 import type { MeshErrorCode } from '../../common/errors.ts';
+import { parseAuthority } from '../../common/hbone/authority.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { type Service, serviceKey } from '../../common/mesh/service.ts';
 import type { GatewayAddress, ServicePort } from '../../common/mesh/workload.ts';
-import { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from '../../common/net/address.ts';
+import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
 import type { ServedTarget } from '../served-target.ts';
 
 /** Which waypoint we are: the Gateway's name is also that of its Service. */
@@ -24,12 +25,10 @@ export function findServedTarget(
   authority: string,
   clientNamespace: string | undefined,
 ): TargetDecision {
-  const address = parseSocketAddress(authority);
-  if (address !== undefined) return findByAddress(mesh, self, address, clientNamespace);
-  const colon = authority.lastIndexOf(':');
-  const port = colon > 0 ? parsePort(authority.slice(colon + 1)) : undefined;
-  if (port === undefined) return refused('TARGET_MALFORMED', `"${authority}" is not host:port`);
-  const hostname = authority.slice(0, colon);
+  const asked = parseAuthority(authority);
+  if (asked === undefined) return refused('TARGET_MALFORMED', `"${authority.slice(0, 300)}" is not host:port`);
+  if (asked.kind === 'address') return findByAddress(mesh, self, asked, clientNamespace);
+  const { hostname, port } = asked;
   const service = mesh.serviceByHostname(hostname, clientNamespace);
   if (service === undefined) return refused('TARGET_UNKNOWN', `no service is called ${hostname}`);
   const ip = service.addresses.find(({ network }) => network === self.network)?.ip;

@@ -1,7 +1,9 @@
 // Whether a CONNECT that reaches a pod is let through. In: the request, both ends, the pod's workload, the mesh.
 // Out: where it goes on to (always the pod itself), with the verdict and the service it was probably meant for, or why
 // not. Source: ztunnel.md §4.6, steps 2 to 6.
+
 import type { MeshErrorCode } from '../../common/errors.ts';
+import { type Authority, parseAuthority } from '../../common/hbone/authority.ts';
 import type { Identity } from '../../common/identity/identity.ts';
 import { authorize, type Denial, type Permit } from '../../common/mesh/authorize.ts';
 import { findAddress, isGatewayInstance } from '../../common/mesh/find-destination.ts';
@@ -12,7 +14,6 @@ import { type Service, serviceKey } from '../../common/mesh/service.ts';
 import type { GatewayAddress, Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import { describeSelfCall, type IllegalPorts } from '../illegal-ports.ts';
-import { type ConnectAuthority, parseConnectAuthority } from './connect-authority.ts';
 
 export interface InboundFacts {
   readonly method: string;
@@ -64,7 +65,7 @@ export function decideInboundAdmission(facts: InboundFacts): InboundAdmission {
   if (facts.method !== 'CONNECT') {
     return reject('METHOD_NOT_CONNECT', `expected method CONNECT, got ${JSON.stringify(facts.method)}`);
   }
-  const authority = parseConnectAuthority(facts.authority);
+  const authority = parseAuthority(facts.authority);
   if (authority === undefined) {
     const given = JSON.stringify(facts.authority.slice(0, 300));
     return reject('TARGET_MALFORMED', `no valid authority pseudo header: ${given} is no ip:port or hostname:port`);
@@ -96,7 +97,7 @@ export function decideInboundAdmission(facts: InboundFacts): InboundAdmission {
  * A target is here when it is the pod's own address, or something whose waypoint the pod is. Hostnames are decided by
  * the port that they lead to; behind an application tunnel the pod answers for anything.
  */
-function isTargetHere(authority: ConnectAuthority, facts: InboundFacts): boolean {
+function isTargetHere(authority: Authority, facts: InboundFacts): boolean {
   const { workload, mesh, network, localAddress } = facts;
   if (authority.kind === 'hostname' || authority.ip === localAddress.ip) return true;
   if (workload.applicationTunnel !== undefined) return true;
@@ -109,7 +110,7 @@ function isTargetHere(authority: ConnectAuthority, facts: InboundFacts): boolean
   return waypoints.some((reference) => isGatewayInstance(mesh, reference, workload));
 }
 
-function choosePort(authority: ConnectAuthority, facts: InboundFacts): PortChoice {
+function choosePort(authority: Authority, facts: InboundFacts): PortChoice {
   const { workload } = facts;
   const tunnel = workload.applicationTunnel;
   if (tunnel?.protocol === 'proxy') {

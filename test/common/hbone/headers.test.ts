@@ -1,47 +1,8 @@
 import t from 'tap';
-import { formatAuthority, parseAuthority } from '../../../common/hbone/authority.ts';
 import { type Baggage, formatBaggage, parseBaggage } from '../../../common/hbone/baggage.ts';
 import { formatForwarded, forwardedHost } from '../../../common/hbone/forwarded.ts';
 import { formatTraceparent, parseTraceparent, traceparentOf } from '../../../common/hbone/traceparent.ts';
 import { parseSocketAddress } from '../../../common/net/address.ts';
-
-const authorities: [text: string, kind: 'address' | 'hostname'][] = [
-  ['10.0.0.1:8080', 'address'],
-  ['[fd00::1]:65535', 'address'],
-  ['reviews.bookinfo.svc.cluster.local:9080', 'hostname'],
-  ['localhost:1', 'hostname'],
-];
-for (const [text, kind] of authorities) {
-  t.test(`the authority ${text} is a ${kind} and is written as it was`, async (t) => {
-    const authority = parseAuthority(text);
-    t.equal(authority?.kind, kind);
-    t.equal(authority && formatAuthority(authority), text);
-  });
-}
-
-for (const text of [
-  '',
-  ':80',
-  '10.0.0.1',
-  '10.0.0.1:',
-  '10.0.0.1:0',
-  '10.0.0.1:65536',
-  '10.0.0.1:080',
-  '10.0.0:80',
-  '1.2.3.4.5:80',
-  '[10.0.0.1]:80',
-  'fd00::1:80',
-  '[fd00::1]',
-  '[fd00::1%eth0]:80',
-  'host',
-  'host name:80',
-  'host/path:80',
-  'user@host:80',
-  'a..b:80',
-  `${'a'.repeat(300)}:80`,
-]) {
-  t.test(`the authority "${text.slice(0, 30)}" is malformed`, async (t) => t.equal(parseAuthority(text), undefined));
-}
 
 const baggage: Baggage = {
   clusterId: 'Kubernetes',

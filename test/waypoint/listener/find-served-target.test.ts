@@ -65,7 +65,7 @@ t.test('everything else is refused, with the reason', async (t) => {
     ['nobody.shop:80', 'TARGET_UNKNOWN', /no service is called nobody.shop/],
     ['headless.default.svc.cluster.local:80', 'TARGET_UNKNOWN', /has no address/],
     ['10.0.1.1', 'TARGET_MALFORMED', /is not host:port/],
-    ['10.0.1.1:0', 'TARGET_UNKNOWN', /has no port 0/],
+    ['10.0.1.1:0', 'TARGET_MALFORMED', /is not host:port/],
     ['web:99999', 'TARGET_MALFORMED', /is not host:port/],
     ['', 'TARGET_MALFORMED', /is not host:port/],
   ];
