@@ -78,9 +78,8 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       await pods.start();
     },
     async drain(deadlineMs) {
-      await pods.drain(deadlineMs);
-      await proxies.drain(deadlineMs);
-      await servers.drain(deadlineMs);
+      const endMs = performance.now() + deadlineMs;
+      for (const part of [pods, proxies, servers]) await part.drain(Math.max(0, endMs - performance.now()));
       await app.close();
     },
     async close() {

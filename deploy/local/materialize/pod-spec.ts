@@ -60,7 +60,7 @@ function containerOf(container: Fields, podSpec: Fields): ContainerSpec {
       .map(fieldsOf)
       .filter(isTcp)
       .map((port) => countOf(port['containerPort'], 0))
-      .filter((port) => port > 0),
+      .filter((port) => port > 0 && port <= 65_535),
     env: listOf(container['env']).flatMap((entry) => envEntryOf(fieldsOf(entry))),
     runAsUser: typeof user === 'number' && user > 0 ? user : undefined,
   };
