@@ -2,6 +2,7 @@
 // `pool-policy.ts` decides, `tunnel-client.ts` dials; here is who lives, who waits for whom, and who is released.
 import { MeshError } from '../errors.ts';
 import type { CertificateSource } from '../identity/certificate.ts';
+import { createLastOut } from '../last-out.ts';
 import type { Logger } from '../log.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
@@ -50,7 +51,7 @@ class TunnelPool implements TunnelDialer {
   private readonly byKey = new Map<PoolKey, Set<PooledTunnel>>();
   private readonly all = new Set<PooledTunnel>();
   private state: 'open' | 'draining' = 'open';
-  private onEmpty: () => void = () => {};
+  private readonly lastOut = createLastOut(() => this.all.size === 0);
 
   constructor(options: TunnelPoolOptions) {
     this.options = options;
@@ -83,17 +84,7 @@ class TunnelPool implements TunnelDialer {
   async drain(deadlineMs: number): Promise<void> {
     this.state = 'draining';
     for (const tunnel of this.all) tunnel.release();
-    if (this.all.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const deadline = setTimeout(() => {
-        this.close();
-        resolve();
-      }, deadlineMs);
-      this.onEmpty = () => {
-        clearTimeout(deadline);
-        resolve();
-      };
-    });
+    if (!(await this.lastOut.wait(deadlineMs))) this.close();
   }
 
   close(): void {
@@ -141,7 +132,7 @@ class TunnelPool implements TunnelDialer {
     const tunnels = this.byKey.get(key);
     tunnels?.delete(tunnel);
     if (tunnels?.size === 0) this.byKey.delete(key);
-    if (this.all.size === 0) this.onEmpty();
+    this.lastOut.left();
   }
 }
 

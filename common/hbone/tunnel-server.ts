@@ -5,6 +5,7 @@ import { Http2Connection } from '../http2/connection-socket.ts';
 import { serverSettings } from '../http2/settings.ts';
 import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
 import type { Identity } from '../identity/identity.ts';
+import { createLastOut } from '../last-out.ts';
 import type { Logger } from '../log.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { AcceptedSocket } from '../net/socket-factory.ts';
@@ -41,7 +42,7 @@ class AcceptingServer implements TunnelServer {
   private readonly times: TunnelTimes;
   private readonly connections = new Set<Http2Connection>();
   private state: 'open' | 'draining' = 'open';
-  private onEmpty: () => void = () => {};
+  private readonly lastOut = createLastOut(() => this.connections.size === 0);
 
   constructor(options: TunnelServerOptions) {
     this.options = options;
@@ -60,17 +61,7 @@ class AcceptingServer implements TunnelServer {
   async drain(deadlineMs: number): Promise<void> {
     this.state = 'draining';
     for (const connection of this.connections) connection.drain();
-    if (this.connections.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const deadline = setTimeout(() => {
-        this.close();
-        resolve();
-      }, deadlineMs);
-      this.onEmpty = () => {
-        clearTimeout(deadline);
-        resolve();
-      };
-    });
+    if (!(await this.lastOut.wait(deadlineMs))) this.close();
   }
 
   close(): void {
@@ -137,7 +128,7 @@ class AcceptingServer implements TunnelServer {
             { 'src.addr': formatSocketAddress(peerAddress), reason: reason.message },
             'tunnel closed',
           );
-          if (this.connections.size === 0) this.onEmpty();
+          this.lastOut.left();
         },
       },
     });

@@ -2,6 +2,7 @@
 // what a drain waits for and a deletion cuts.
 import type { MeshError } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity/identity.ts';
+import { createLastOut } from '../../common/last-out.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 
@@ -49,12 +50,11 @@ export interface ConnectionTracker {
 
 export function createConnectionTracker(): ConnectionTracker {
   const connections = new Set<LiveConnection>();
-  const waiting = new Set<() => void>();
+  const lastOut = createLastOut(() => connections.size === 0);
 
   function forget(connection: LiveConnection): void {
     connections.delete(connection);
-    if (connections.size > 0) return;
-    for (const tell of [...waiting]) tell();
+    lastOut.left();
   }
 
   return {
@@ -70,18 +70,7 @@ export function createConnectionTracker(): ConnectionTracker {
     abortAll(reason) {
       for (const connection of [...connections]) connection.abort(reason);
     },
-    whenEmpty: (deadlineMs) =>
-      new Promise((resolve) => {
-        if (connections.size === 0) return resolve(true);
-        const settle = (empty: boolean): void => {
-          clearTimeout(timer);
-          waiting.delete(tell);
-          resolve(empty);
-        };
-        const tell = (): void => settle(true);
-        const timer = setTimeout(() => settle(false), deadlineMs);
-        waiting.add(tell);
-      }),
+    whenEmpty: (deadlineMs) => lastOut.wait(deadlineMs),
   };
 }
 
