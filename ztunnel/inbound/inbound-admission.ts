@@ -1,11 +1,10 @@
 // Whether a CONNECT that reaches a pod is let through. In: the request, both ends, the pod's workload, the mesh.
 // Out: where it goes on to (always the pod itself), with the verdict and the service it was probably meant for, or why
 // not. Source: ztunnel.md §4.6, steps 2 to 6.
-
 import type { MeshErrorCode } from '../../common/errors.ts';
 import { type Authority, parseAuthority } from '../../common/hbone/authority.ts';
 import type { Identity } from '../../common/identity/identity.ts';
-import { authorize, type Denial, type Permit } from '../../common/mesh/authorize.ts';
+import { authorize } from '../../common/mesh/authorize.ts';
 import { findAddress, isGatewayInstance } from '../../common/mesh/find-destination.ts';
 import { guessService } from '../../common/mesh/guess-service.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
@@ -13,6 +12,7 @@ import { targetPortOf } from '../../common/mesh/pick-endpoint.ts';
 import { type Service, serviceKey } from '../../common/mesh/service.ts';
 import type { GatewayAddress, Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
+import type { Admission, Rejection } from '../admission.ts';
 import { describeSelfCall, type IllegalPorts } from '../illegal-ports.ts';
 
 export interface InboundFacts {
@@ -33,34 +33,9 @@ export interface InboundFacts {
   readonly illegalPorts: IllegalPorts;
 }
 
-export type InboundAdmission =
-  | {
-      readonly kind: 'admit';
-      readonly upstream: SocketAddress;
-      /** Named by the request, or a guess, for telemetry. */
-      readonly service: Service | undefined;
-      readonly verdict: Permit;
-    }
-  /** Policy refused it; telemetry counts the connection. */
-  | {
-      readonly kind: 'deny';
-      readonly code: 'AUTHORIZATION_DENIED';
-      readonly detail: string;
-      readonly upstream: SocketAddress;
-      readonly service: Service | undefined;
-      readonly verdict: Denial;
-    }
-  | Rejection;
-
-interface Rejection {
-  readonly kind: 'reject';
-  readonly code: MeshErrorCode;
-  readonly detail: string;
-}
-
 type PortChoice = { readonly kind: 'port'; readonly port: number; readonly requested: Service | undefined } | Rejection;
 
-export function decideInboundAdmission(facts: InboundFacts): InboundAdmission {
+export function decideInboundAdmission(facts: InboundFacts): Admission {
   const { workload, mesh, localAddress } = facts;
   if (facts.method !== 'CONNECT') {
     return reject('METHOD_NOT_CONNECT', `expected method CONNECT, got ${JSON.stringify(facts.method)}`);

@@ -1,12 +1,11 @@
 // Whether a plain-text connection to a pod is let through. In: both ends, the pod's workload, the mesh.
 // Out: where it goes on to, with the verdict and the service it was probably meant for, or why not. Source: ztunnel.md §4.7.
-import type { MeshErrorCode } from '../../common/errors.ts';
-import { authorize, type Denial, type Permit } from '../../common/mesh/authorize.ts';
+import { authorize } from '../../common/mesh/authorize.ts';
 import { guessService } from '../../common/mesh/guess-service.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
-import type { Service } from '../../common/mesh/service.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
+import type { Admission } from '../admission.ts';
 import { describeSelfCall, type IllegalPorts } from '../illegal-ports.ts';
 
 export interface PassthroughFacts {
@@ -18,26 +17,7 @@ export interface PassthroughFacts {
   readonly illegalPorts: IllegalPorts;
 }
 
-export type PassthroughAdmission =
-  | {
-      readonly kind: 'admit';
-      readonly upstream: SocketAddress;
-      /** A guess, for telemetry. */
-      readonly service: Service | undefined;
-      readonly verdict: Permit;
-    }
-  /** Policy refused it; telemetry counts the connection. */
-  | {
-      readonly kind: 'deny';
-      readonly code: 'AUTHORIZATION_DENIED';
-      readonly detail: string;
-      readonly upstream: SocketAddress;
-      readonly service: Service | undefined;
-      readonly verdict: Denial;
-    }
-  | { readonly kind: 'reject'; readonly code: MeshErrorCode; readonly detail: string };
-
-export function decidePassthroughAdmission(facts: PassthroughFacts): PassthroughAdmission {
+export function decidePassthroughAdmission(facts: PassthroughFacts): Admission {
   const { source, originalDestination: upstream, workload, mesh } = facts;
   if (facts.illegalPorts.has(upstream.port)) {
     return { kind: 'reject', code: 'SELF_CALL', detail: describeSelfCall(upstream) };

@@ -4,12 +4,13 @@ import { MeshError } from '../../common/errors.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
+import type { Admission } from '../admission.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
 import type { PodContext } from '../connections/pod-context.ts';
-import { decidePassthroughAdmission, type PassthroughAdmission } from './passthrough-admission.ts';
+import { decidePassthroughAdmission } from './passthrough-admission.ts';
 
 export interface PassthroughConnection {
   readonly downstream: ByteStream;
@@ -77,7 +78,7 @@ function factsOf(
   { mesh, network }: PodContext,
   { source, originalDestination }: PassthroughConnection,
   workload: Workload,
-  { service }: Exclude<PassthroughAdmission, { readonly kind: 'reject' }>,
+  { service }: Exclude<Admission, { readonly kind: 'reject' }>,
 ): ConnectionFacts {
   return {
     direction: 'inbound',
