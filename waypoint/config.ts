@@ -5,20 +5,7 @@ import { defaultDirectives, type LevelDirectives, parseDirectives } from '../com
 import { type IpAddress, parseIp } from '../common/net/address.ts';
 import { type KubernetesAccess, readKubernetesAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
 import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
-
-/** A text given as it is, or a file that may change while we run. */
-export type TextSource =
-  | { readonly kind: 'literal'; readonly text: string }
-  | { readonly kind: 'file'; readonly path: string };
-
-export interface CaConfig {
-  /** `CA_ADDRESS`; default istiod in its own namespace. */
-  readonly address: string;
-  /** `CA_ROOT_CA`: a file, PEM text, or `SYSTEM`. */
-  readonly rootCa: TextSource | { readonly kind: 'system' };
-  /** `AUTH_TOKEN`: a file or the token itself; default the file that Kubernetes projects, where it exists. */
-  readonly token: TextSource | { readonly kind: 'none' };
-}
+import { type ControlPlaneConfig, type FileExists, readControlPlane } from '../common/tls/control-plane-config.ts';
 
 /** Ports on which a waypoint listens; 0 lets the kernel pick. */
 export interface WaypointPorts {
@@ -63,7 +50,8 @@ export interface WaypointConfig {
   /** `AMBIENTD_ROOT_NAMESPACE`, `istio-system`: Telemetry there holds for the whole mesh. */
   readonly rootNamespace: string;
   readonly source: MeshSourceConfig;
-  readonly ca: CaConfig;
+  /** `CA_ADDRESS` (default istiod in its own namespace), `CA_ROOT_CA`, `AUTH_TOKEN` and their kin. */
+  readonly ca: ControlPlaneConfig;
   readonly ports: WaypointPorts;
   /** `ACCESS_LOG`, false: one line a request. */
   readonly accessLog: 'on' | 'off';
@@ -86,12 +74,10 @@ export type ConfigResult =
   | { readonly kind: 'config'; readonly config: WaypointConfig }
   | { readonly kind: 'problems'; readonly problems: readonly string[] };
 
-const defaultToken = './var/run/secrets/tokens/istio-token';
-const defaultRoot = './var/run/secrets/istio/root-cert.pem';
 const defaultCa = 'https://istiod.istio-system.svc:15012';
 
 /** @param fileExists whether there is a file of that name */
-export function parseWaypointConfig(env: Environment, fileExists: (path: string) => boolean): ConfigResult {
+export function parseWaypointConfig(env: Environment, fileExists: FileExists): ConfigResult {
   const read = createEnvReader(env);
   const gateway = required(read, 'GATEWAY_NAME', 'name the Gateway that this waypoint serves');
   const config: WaypointConfig = {
@@ -107,7 +93,7 @@ export function parseWaypointConfig(env: Environment, fileExists: (path: string)
     clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
     rootNamespace: read.text('AMBIENTD_ROOT_NAMESPACE', 'istio-system'),
     source: readSource(read),
-    ca: readCa(read, fileExists),
+    ca: readControlPlane(read, 'CA', defaultCa, fileExists),
     ports: readPorts(read),
     accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
@@ -150,33 +136,6 @@ function readAddress(read: EnvReader): Pick<WaypointConfig, 'instanceIp' | 'bind
     read.problem('INSTANCE_IP is not set: pods that share a network namespace each need their own address');
   }
   return { instanceIp, bind };
-}
-
-function readCa(read: EnvReader, fileExists: (path: string) => boolean): CaConfig {
-  const given = read.text('CA_ADDRESS', defaultCa);
-  const address = given.includes('://') ? given : `https://${given}`;
-  if (URL.parse(address)?.protocol !== 'https:') {
-    read.problem(`invalid env var CA_ADDRESS=${given}: expected host:port or https://host:port`);
-  }
-  const root = read.text('CA_ROOT_CA', defaultRoot);
-  const token = read.text('AUTH_TOKEN') ?? (fileExists(defaultToken) ? defaultToken : undefined);
-  return {
-    address,
-    rootCa: rootSource(root, fileExists),
-    token: token === undefined ? { kind: 'none' } : tokenSource(token, fileExists),
-  };
-}
-
-/** A file that is not there yet may still come; only a text that begins as PEM is taken for one. */
-function rootSource(root: string, fileExists: (path: string) => boolean): CaConfig['rootCa'] {
-  if (root === 'SYSTEM') return { kind: 'system' };
-  return root.startsWith('-----BEGIN') && !fileExists(root)
-    ? { kind: 'literal', text: root }
-    : { kind: 'file', path: root };
-}
-
-function tokenSource(token: string, fileExists: (path: string) => boolean): TextSource {
-  return fileExists(token) ? { kind: 'file', path: token } : { kind: 'literal', text: token };
 }
 
 function readPorts(read: EnvReader): WaypointPorts {
