@@ -67,3 +67,8 @@ export class MeshError extends Error {
     return onTheWire[this.code];
   }
 }
+
+/** Of whatever was thrown: what nobody expected is INTERNAL. */
+export function codeOf(error: unknown): MeshErrorCode {
+  return error instanceof MeshError ? error.code : 'INTERNAL';
+}

@@ -1,10 +1,12 @@
 // Makes the loggers that everything gets by argument: pino, written as JSON or in ztunnel's plain format, without
 // waiting for the reader; what is left is written when the process ends. Secrets are cut out wherever they stand.
 import { type DestinationStream, type LoggerOptions, type Logger as PinoLogger, pino } from 'pino';
+import { createLineLog, type LineLog } from './line-log.ts';
 import type { Logger } from './log.ts';
 import { openLogFile } from './log-file-process.ts';
-import { defaultDirectives, type LevelDirectives, type LogLevel, levelOf } from './log-levels.ts';
+import { defaultDirectives, type LevelDirectives, type LogLevel, levelOf, logLevels } from './log-levels.ts';
 import { type LogOutput, openLogOutput } from './log-output.ts';
+import { logTime } from './log-time.ts';
 import { formatPlainLine } from './plain-log-line.ts';
 
 export interface LoggingOptions {
@@ -17,6 +19,8 @@ export interface LoggingOptions {
 export interface Logging {
   /** The same logger for the same scope. Loggers derived from it keep the level of the time they were made at. */
   logger(scope: string): Logger;
+  /** For a scope with a line for each connection. */
+  lines(scope: string): LineLog;
   readonly directives: LevelDirectives;
   /** Changes the level of every scope at once. */
   apply(directives: LevelDirectives): void;
@@ -52,6 +56,19 @@ export function createLogging(options: LoggingOptions): Logging {
       loggers.set(scope, logger);
       return logger;
     },
+    lines(scope) {
+      const enabled = (): number => logLevels.indexOf(levelOf(directives, scope));
+      let [at, last] = [directives, enabled()];
+      return createLineLog({
+        format: options.format,
+        scope,
+        isLevelEnabled(level) {
+          if (at !== directives) [at, last] = [directives, enabled()];
+          return logLevels.indexOf(level) <= last;
+        },
+        write: (line) => destination.write(line),
+      });
+    },
     apply(changed) {
       directives = changed;
       for (const [scope, logger] of loggers) logger.level = pinoLevel(levelOf(directives, scope));
@@ -69,7 +86,7 @@ const pinoOptions: LoggerOptions = {
   base: null,
   level: 'trace',
   messageKey: 'message',
-  timestamp: () => `,"time":"${timestamp()}"`,
+  timestamp: () => `,"time":"${logTime()}"`,
   // Not pino's own `redact`, which takes longer than all the rest of a line.
   formatters: { level: (level) => ({ level }), log: withoutSecrets, bindings: withoutSecrets },
   serializers: { error: errorText, err: errorText },
@@ -130,13 +147,6 @@ function createLostOutput(): LogOutput {
       droppedLines += 1;
     },
   };
-}
-
-/** RFC 3339 with microseconds, as ztunnel writes it. */
-function timestamp(): string {
-  const nowMs = performance.timeOrigin + performance.now();
-  const microseconds = Math.floor((nowMs % 1) * 1000);
-  return `${new Date(nowMs).toISOString().slice(0, -1)}${String(microseconds).padStart(3, '0')}Z`;
 }
 
 function errorText(error: unknown): unknown {

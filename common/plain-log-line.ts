@@ -11,8 +11,13 @@ export function formatPlainLine(record: Readonly<Record<string, unknown>>): stri
 
 function formatValue(key: string, value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value);
-  return isAddressField.test(key) && !needsQuotes.test(value) ? value : JSON.stringify(value);
+  return isAddressField.test(key) ? formatAddress(value) : JSON.stringify(value);
+}
+
+/** Bare, unless it is none. */
+export function formatAddress(value: string): string {
+  return needsQuotes.test(value) ? JSON.stringify(value) : value;
 }
 
 const isAddressField = /(^|[._])addr(ess)?$/;
-const needsQuotes = /[\s"=]/;
+const needsQuotes = /[\s"=\p{Cc}\ud800-\udfff]/u;

@@ -33,11 +33,12 @@ export function createNodeTelemetry(config: ZtunnelConfig, logging: Logging): No
   countBuild(recorder, config.istioVersion);
   const now = (): number => performance.now();
   const reporter = createTcpReporter({ recorder, intervalMs: config.tcpReportingIntervalMs, countsFailures: true });
+  const lines = logging.lines('access');
   const mixer = createMixerMetrics({ recorder, rootNamespace, intervalMs: mixerIntervalMs, now });
   const problems = createProblemLog(logging.logger('mixer'));
   return {
     metrics,
-    journal: createConnectionJournal({ reporter, further: mixer, log: logging.logger('access'), now }),
+    journal: createConnectionJournal({ reporter, further: mixer, lines, now }),
     useObjects(objects) {
       const read = readMixerRules(objects);
       problems.report(read.problems);

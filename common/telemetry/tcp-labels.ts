@@ -68,7 +68,52 @@ const namesWithLocality: readonly string[] = [
 ];
 const flagIndex = names.indexOf('response_flags');
 
+/** Nearly every connection is like one before it: its labels are made once, while both ends are the same objects. */
+let madeBefore = new WeakMap<PeerLabels, WeakMap<PeerLabels, Made[]>>();
+let madeCount = 0;
+const maxMade = 2_048;
+const nobody = {} as PeerLabels;
+
+interface Made {
+  readonly facts: TcpConnectionFacts;
+  readonly set: TcpLabelSet;
+}
+
 export function ztunnelTcpLabels(facts: TcpConnectionFacts): TcpLabelSet {
+  const ofSource = getOrMake(madeBefore, facts.source ?? nobody, () => new WeakMap<PeerLabels, Made[]>());
+  const ofPair = getOrMake(ofSource, facts.destination ?? nobody, (): Made[] => []);
+  const known = ofPair.find((made) => areAlike(made.facts, facts));
+  if (known !== undefined) return known.set;
+  const set = makeLabels(facts);
+  ofPair.push({ facts, set });
+  madeCount += 1;
+  if (madeCount === maxMade) {
+    madeBefore = new WeakMap();
+    madeCount = 0;
+  }
+  return set;
+}
+
+function areAlike(a: TcpConnectionFacts, b: TcpConnectionFacts): boolean {
+  return (
+    a.reporter === b.reporter &&
+    a.security === b.security &&
+    a.service?.hostname === b.service?.hostname &&
+    a.service?.namespace === b.service?.namespace &&
+    a.sourceIdentity?.uri === b.sourceIdentity?.uri &&
+    a.destinationIdentity?.uri === b.destinationIdentity?.uri
+  );
+}
+
+function getOrMake<K extends WeakKey, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function makeLabels(facts: TcpConnectionFacts): TcpLabelSet {
   const { source, destination, service } = facts;
   const values: string[] = [
     facts.reporter,
@@ -86,14 +131,26 @@ export function ztunnelTcpLabels(facts: TcpConnectionFacts): TcpLabelSet {
   if (isLocated) {
     values.push(known(source?.region), known(source?.zone), known(destination?.region), known(destination?.zone));
   }
-  return {
-    names: isLocated ? namesWithLocality : names,
-    valuesFor: (responseFlag) => (responseFlag === '-' ? values : values.with(flagIndex, responseFlag)),
+  return { names: isLocated ? namesWithLocality : names, valuesFor: valuesByFlag(values, flagIndex) };
+}
+
+/** The same flag gives the same object. */
+export function valuesByFlag(values: LabelValues, index: number): TcpLabelSet['valuesFor'] {
+  const byFlag = new Map<string, LabelValues>([[values[index] ?? '', values]]);
+  return (flag) => {
+    const known = byFlag.get(flag);
+    if (known !== undefined) return known;
+    const changed = values.with(index, flag);
+    byFlag.set(flag, changed);
+    return changed;
   };
 }
 
+const labelsOfWorkloads = new WeakMap<Workload, PeerLabels>();
+
+/** The same workload gives the same object. */
 export function peerLabelsOf(workload: Workload): PeerLabels {
-  return {
+  return getOrMake(labelsOfWorkloads, workload, () => ({
     workload: workload.workloadName,
     namespace: workload.namespace,
     canonicalName: workload.canonicalName,
@@ -103,7 +160,7 @@ export function peerLabelsOf(workload: Workload): PeerLabels {
     cluster: workload.clusterId,
     region: workload.locality?.region ?? '',
     zone: workload.locality?.zone ?? '',
-  };
+  }));
 }
 
 function peerValues(peer: PeerLabels | undefined, identity: Identity | undefined): string[] {

@@ -48,8 +48,26 @@ const metricNames = {
   sent: 'istio_tcp_sent_bytes_total',
 } as const;
 
-function counter(of: keyof typeof metricNames, labelNames: readonly string[]): MetricDefinition {
-  return { name: metricNames[of], help: helps[of], kind: 'counter', labelNames };
+type Counters = Readonly<Record<keyof typeof metricNames, MetricDefinition>>;
+
+/** There are few lists of names. */
+const definitions = new WeakMap<readonly string[], Counters>();
+
+function countersFor(labelNames: readonly string[]): Counters {
+  const known = definitions.get(labelNames);
+  if (known !== undefined) return known;
+  const counter = (of: keyof typeof metricNames): MetricDefinition => {
+    return { name: metricNames[of], help: helps[of], kind: 'counter', labelNames };
+  };
+  const made: Counters = {
+    opened: counter('opened'),
+    closed: counter('closed'),
+    failed: counter('failed'),
+    received: counter('received'),
+    sent: counter('sent'),
+  };
+  definitions.set(labelNames, made);
+  return made;
 }
 
 export function createTcpReporter(options: TcpReporterOptions): TcpReporter {
@@ -102,9 +120,10 @@ class LivingReport implements TcpReport {
     this.#onClose = onClose;
     this.dueMs = dueMs;
     const values = labels.valuesFor('-');
-    addOnce(recorder.counter(counter('opened', labels.names), values), 1);
-    this.#received = recorder.counter(counter('received', labels.names), values);
-    this.#sent = recorder.counter(counter('sent', labels.names), values);
+    const { opened, received, sent } = countersFor(labels.names);
+    addOnce(recorder.counter(opened, values), 1);
+    this.#received = recorder.counter(received, values);
+    this.#sent = recorder.counter(sent, values);
   }
 
   received(bytes: number): void {
@@ -128,10 +147,9 @@ class LivingReport implements TcpReport {
     this.flush();
     this.#onClose();
     const values = this.#labels.valuesFor(responseFlag);
-    addOnce(this.#recorder.counter(counter('closed', this.#labels.names), values), 1);
-    if (this.#countsFailures && responseFlag !== '-') {
-      addOnce(this.#recorder.counter(counter('failed', this.#labels.names), values), 1);
-    }
+    const { closed, failed } = countersFor(this.#labels.names);
+    addOnce(this.#recorder.counter(closed, values), 1);
+    if (this.#countsFailures && responseFlag !== '-') addOnce(this.#recorder.counter(failed, values), 1);
     this.#received.release();
     this.#sent.release();
   }

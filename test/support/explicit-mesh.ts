@@ -12,6 +12,7 @@ import { createPodProxies, type PodProxies } from '../../ztunnel/inpod/pod-proxi
 import { createPodProxy, type NodeServices } from '../../ztunnel/inpod/pod-proxy.ts';
 import { createPodSource } from '../../ztunnel/inpod/pod-source.ts';
 import { createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from '../../ztunnel/inpod/proxy-metrics.ts';
+import { collectLines } from './collected-lines.ts';
 import { collectLog } from './collected-log.ts';
 import { meshOf } from './mesh-objects.ts';
 
@@ -35,13 +36,14 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   if (parsed.kind === 'problems') throw new Error(parsed.problems.join('; '));
   const { config } = parsed;
   const { log } = collectLog();
-  const access = collectLog();
+  const access = collectLines();
   const mesh = meshOf(snapshot);
   const metrics = createMetricsRegistry();
   const reporter = createTcpReporter({ recorder: metrics.recorder, intervalMs: 15_000, countsFailures: true });
   const issuer = await createCertificateAuthority({ trustDomain: 'cluster.local' });
   const certificates = createCertificateStore({ issuer, log });
-  const journal = createConnectionJournal({ reporter, log: access.log, now: () => performance.now() });
+  const now = (): number => performance.now();
+  const journal = createConnectionJournal({ reporter, lines: access.log, now });
   const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
   const lookUpName = async () => [];
@@ -51,7 +53,7 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   const pods = createPodSource({ config, mesh, proxies, counters, log, onReadiness: () => {} });
   await pods.start();
 
-  const lines = (): Record<string, unknown>[] => access.lines.filter(({ msg }) => msg !== 'connection opened');
+  const lines = (): Record<string, unknown>[] => access.lines.filter(({ message }) => message !== 'connection opened');
   return {
     mesh,
     proxies,

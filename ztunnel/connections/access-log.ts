@@ -1,10 +1,9 @@
 // One line of the access log: what is known of a connection and how it ended in, the line's fields in ztunnel's order out
 // (ztunnel.md §11). What is not known is left out. `code` is ours: the permanent code behind the error's text.
-import { MeshError } from '../../common/errors.ts';
+import { codeOf } from '../../common/errors.ts';
+import type { LogLine } from '../../common/line-log.ts';
 import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
 import { type ConnectionEnd, type ConnectionFacts, labelsOf } from './connection-facts.ts';
-
-export type AccessLogFields = Readonly<Record<string, string | number>>;
 
 export interface ConnectionOutcome {
   /** From downstream to upstream. */
@@ -23,58 +22,60 @@ export interface EarlyDenial {
   readonly error: Error;
 }
 
-export function openedFields(facts: ConnectionFacts): AccessLogFields {
-  const { source, destination } = facts;
-  return withoutUnknown([
-    ['src.addr', formatSocketAddress(source.address)],
-    ...endFields('src', source),
-    ['dst.addr', formatSocketAddress(destination.address)],
-    ['dst.hbone_addr', facts.hboneAuthority],
-    ['dst.service', facts.service?.hostname],
-    ...endFields('dst', destination),
-    ['direction', facts.direction],
-  ]);
+export function writeOpened(line: LogLine, facts: ConnectionFacts): void {
+  writeFacts(line, facts);
+  line.end();
 }
 
 /** Sent and received are this side's view: a source sends requests, a destination sends responses. */
-export function completedFields(facts: ConnectionFacts, outcome: ConnectionOutcome): AccessLogFields {
-  const { receivedBytes, sentBytes } = outcome;
-  const [sent, received] = facts.direction === 'outbound' ? [receivedBytes, sentBytes] : [sentBytes, receivedBytes];
-  return {
-    ...openedFields(facts),
-    bytes_sent: sent,
-    bytes_recv: received,
-    duration: `${Math.trunc(outcome.durationMs)}ms`,
-    ...errorFields(outcome.error),
-  };
+export function writeCompleted(line: LogLine, facts: ConnectionFacts, outcome: ConnectionOutcome): void {
+  const { receivedBytes, sentBytes, error } = outcome;
+  const isSource = facts.direction === 'outbound';
+  writeFacts(line, facts);
+  line.number('bytes_sent', isSource ? receivedBytes : sentBytes);
+  line.number('bytes_recv', isSource ? sentBytes : receivedBytes);
+  line.text('duration', `${Math.trunc(outcome.durationMs)}ms`);
+  if (error !== undefined) writeError(line, error);
+  line.end();
 }
 
-export function deniedFields({ source, destination, direction, error }: EarlyDenial): AccessLogFields {
-  return {
-    'src.addr': formatSocketAddress(source),
-    'dst.addr': formatSocketAddress(destination),
-    direction,
-    ...errorFields(error),
-  };
+export function writeDenied(line: LogLine, { source, destination, direction, error }: EarlyDenial): void {
+  line.address('src.addr', formatSocketAddress(source));
+  line.address('dst.addr', formatSocketAddress(destination));
+  line.text('direction', direction);
+  writeError(line, error);
+  line.end();
 }
 
-function endFields(side: 'src' | 'dst', end: ConnectionEnd): readonly Field[] {
+function writeFacts(line: LogLine, facts: ConnectionFacts): void {
+  const { source, destination } = facts;
+  line.address('src.addr', formatSocketAddress(source.address));
+  writeEnd(line, sourceNames, source);
+  line.address('dst.addr', formatSocketAddress(destination.address));
+  line.address('dst.hbone_addr', facts.hboneAuthority || undefined);
+  line.text('dst.service', facts.service?.hostname || undefined);
+  writeEnd(line, destinationNames, destination);
+  line.text('direction', facts.direction);
+}
+
+const namesOf = (side: 'src' | 'dst') => ({
+  workload: `${side}.workload`,
+  namespace: `${side}.namespace`,
+  identity: `${side}.identity`,
+  cluster: `${side}.cluster`,
+});
+const sourceNames = namesOf('src');
+const destinationNames = namesOf('dst');
+
+function writeEnd(line: LogLine, names: typeof sourceNames, end: ConnectionEnd): void {
   const labels = labelsOf(end);
-  return [
-    [`${side}.workload`, end.workload?.name || labels?.canonicalName],
-    [`${side}.namespace`, labels?.namespace],
-    [`${side}.identity`, end.identity?.uri],
-    [`${side}.cluster`, labels?.cluster],
-  ];
+  line.text(names.workload, end.workload?.name || labels?.canonicalName || undefined);
+  line.text(names.namespace, labels?.namespace || undefined);
+  line.text(names.identity, end.identity?.uri);
+  line.text(names.cluster, labels?.cluster || undefined);
 }
 
-function errorFields(error: Error | undefined): AccessLogFields {
-  if (error === undefined) return {};
-  return { error: error.message, ...(error instanceof MeshError ? { code: error.code } : {}) };
-}
-
-type Field = readonly [name: string, value: string | undefined];
-
-function withoutUnknown(fields: readonly Field[]): AccessLogFields {
-  return Object.fromEntries(fields.flatMap(([name, value]) => (value ? [[name, value] as const] : [])));
+function writeError(line: LogLine, error: Error): void {
+  line.text('error', error.message);
+  line.text('code', codeOf(error));
 }

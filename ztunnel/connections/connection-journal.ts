@@ -1,11 +1,11 @@
 // Tells the outside about connections: metrics and access log, each exactly once a connection, whatever ends it.
 // In: facts when a connection is routed or admitted, and its end. Out: series of the reporter, lines of scope `access`.
 import { MeshError } from '../../common/errors.ts';
-import type { Logger } from '../../common/log.ts';
+import type { LineLog } from '../../common/line-log.ts';
 import type { ByteCount } from '../../common/net/copy-streams.ts';
 import { ztunnelTcpLabels } from '../../common/telemetry/tcp-labels.ts';
 import type { TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
-import { completedFields, deniedFields, type EarlyDenial, openedFields } from './access-log.ts';
+import { type EarlyDenial, writeCompleted, writeDenied, writeOpened } from './access-log.ts';
 import { type ConnectionFacts, tcpFactsOf } from './connection-facts.ts';
 
 export interface ConnectionEntry {
@@ -17,7 +17,7 @@ export interface ConnectionEntry {
 export interface ConnectionJournal {
   /** Counts the connection as opened. */
   open(facts: ConnectionFacts): ConnectionEntry;
-  /** Refused before it counted: a line in the log, no metric. */
+  /** Refused before it counted as a connection: a line in the log, and none of Istio's metrics. */
   deny(denial: EarlyDenial): void;
 }
 
@@ -33,19 +33,20 @@ export interface ConnectionJournalOptions {
   readonly reporter: TcpReporter;
   readonly further?: FurtherReporter;
   /** Of scope `access`. */
-  readonly log: Logger;
+  readonly lines: LineLog;
   /** Milliseconds that only grow. */
   readonly now: () => number;
 }
 
-export function createConnectionJournal({ reporter, further, log, now }: ConnectionJournalOptions): ConnectionJournal {
+export function createConnectionJournal(options: ConnectionJournalOptions): ConnectionJournal {
+  const { reporter, further, lines, now } = options;
   return {
     open(facts) {
       const report = reporter.open(ztunnelTcpLabels(tcpFactsOf(facts)));
       const furtherReport = further?.open(facts, report);
       const openedAtMs = now();
       let state: 'open' | 'closed' = 'open';
-      if (log.isLevelEnabled('debug')) log.debug(openedFields(facts), 'connection opened');
+      if (lines.isLevelEnabled('debug')) writeOpened(lines.begin('debug', 'connection opened'), facts);
       return {
         count: report,
         close(error) {
@@ -56,12 +57,15 @@ export function createConnectionJournal({ reporter, further, log, now }: Connect
           const { receivedBytes, sentBytes } = report;
           const durationMs = now() - openedAtMs;
           const level = error === undefined ? 'info' : 'error';
-          if (!log.isLevelEnabled(level)) return;
-          log[level](completedFields(facts, { receivedBytes, sentBytes, durationMs, error }), 'connection complete');
+          if (!lines.isLevelEnabled(level)) return;
+          const outcome = { receivedBytes, sentBytes, durationMs, error };
+          writeCompleted(lines.begin(level, 'connection complete'), facts, outcome);
         },
       };
     },
-    deny: (denial) => log.warn(deniedFields(denial), 'connection failed'),
+    deny(denial) {
+      if (lines.isLevelEnabled('warn')) writeDenied(lines.begin('warn', 'connection failed'), denial);
+    },
   };
 }
 

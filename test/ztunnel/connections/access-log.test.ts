@@ -2,9 +2,16 @@
 import t from 'tap';
 import { MeshError } from '../../../common/errors.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
-import { completedFields, deniedFields, openedFields } from '../../../ztunnel/connections/access-log.ts';
+import type { LogLine } from '../../../common/line-log.ts';
+import {
+  type ConnectionOutcome,
+  writeCompleted,
+  writeDenied,
+  writeOpened,
+} from '../../../ztunnel/connections/access-log.ts';
 import { type ConnectionFacts, tcpFactsOf } from '../../../ztunnel/connections/connection-facts.ts';
 import { labelsOfBaggage } from '../../../ztunnel/connections/workload-baggage.ts';
+import { collectLines } from '../../support/collected-lines.ts';
 import { aService, aWorkload, endAt } from '../../support/mesh-objects.ts';
 
 const shell = aWorkload({ name: 'shell-7', serviceAccount: 'shell', canonicalName: 'shell' });
@@ -23,6 +30,16 @@ const plain: ConnectionFacts = {
   hboneAuthority: undefined,
   service: undefined,
 };
+
+function fieldsOf(write: (line: LogLine) => void): Record<string, unknown> {
+  const { log, lines } = collectLines();
+  write(log.begin('info', ''));
+  const { level: _, scope: __, message: ___, ...fields } = lines[0] ?? {};
+  return fields;
+}
+const completedFields = (of: ConnectionFacts, outcome: ConnectionOutcome) =>
+  fieldsOf((line) => writeCompleted(line, of, outcome));
+const openedFields = (of: ConnectionFacts) => fieldsOf((line) => writeOpened(line, of));
 
 t.test('a line has its fields in the order of ztunnel', async (t) => {
   const outcome = { receivedBytes: 67, sentBytes: 490, durationMs: 13.9, error: undefined };
@@ -77,7 +94,7 @@ t.test('a connection that was refused early has addresses, direction and reason'
     direction: 'inbound',
     error,
   } as const;
-  t.same(Object.entries(deniedFields(denial)), [
+  t.same(Object.entries(fieldsOf((line) => writeDenied(line, denial))), [
     ['src.addr', '10.0.0.1:1'],
     ['dst.addr', '[fd00::1]:2'],
     ['direction', 'inbound'],

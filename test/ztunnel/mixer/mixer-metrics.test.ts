@@ -10,7 +10,7 @@ import type { ConnectionFacts } from '../../../ztunnel/connections/connection-fa
 import { createConnectionJournal } from '../../../ztunnel/connections/connection-journal.ts';
 import { createMixerMetrics } from '../../../ztunnel/mixer/mixer-metrics.ts';
 import { readMixerRules } from '../../../ztunnel/mixer/mixer-resources.ts';
-import { collectLog } from '../../support/collected-log.ts';
+import { collectLines } from '../../support/collected-lines.ts';
 import { aService, aWorkload, endAt } from '../../support/mesh-objects.ts';
 
 const shared = process.env['AMBIENTD_SHARED'] ?? join(import.meta.dirname, '..', '..', '..', '..', 'shared');
@@ -43,7 +43,8 @@ function setUp(...manifests: string[]) {
   const mixer = createMixerMetrics({ recorder, rootNamespace: 'istio-system', intervalMs: 1_000, now: () => 0 });
   mixer.useRules(read.rules);
   const reporter = createTcpReporter({ recorder, intervalMs: 0, countsFailures: true });
-  const journal = createConnectionJournal({ reporter, further: mixer, log: collectLog().log, now: () => 0 });
+  const { log } = collectLines();
+  const journal = createConnectionJournal({ reporter, further: mixer, lines: log, now: () => 0 });
   const lines = async (accept?: string): Promise<readonly string[]> =>
     (await metrics.exposition(accept)).body.split('\n').filter((line) => line.startsWith('istio_mongo'));
   t.teardown(() => mixer.close());

@@ -195,7 +195,12 @@ t.test('is rejected, not bypassed, when the waypoint is unknown', async (t) => {
     lines.map(({ code }) => code),
     ['WAYPOINT_UNKNOWN', 'WAYPOINT_UNKNOWN'],
   );
-  t.match(lines[0], { level: 'warn', msg: 'connection failed', direction: 'outbound', 'dst.addr': '127.72.1.2:80' });
+  t.match(lines[0], {
+    level: 'warn',
+    message: 'connection failed',
+    direction: 'outbound',
+    'dst.addr': '127.72.1.2:80',
+  });
 });
 
 t.test('is refused with its reason when there is nowhere to go', async (t) => {
