@@ -3,6 +3,7 @@ import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import type { MeshWriter } from '../common/mesh/mesh-source.ts';
 import { createKubernetesSource } from '../common/sources/kubernetes/kubernetes-source.ts';
+import { mixerKinds } from '../common/sources/kubernetes/watched-kinds.ts';
 import type { KubernetesObject } from '../common/sources/kubernetes-object.ts';
 import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
@@ -15,7 +16,7 @@ export interface MeshSourceOptions {
   readonly writer: MeshWriter;
   readonly recorder: Recorder;
   readonly logging: Logging;
-  /** Whatever manifests hold, at start and whenever they change; other sources have nothing but the mesh. */
+  /** Whatever manifests or the Kubernetes API hold of configuration, at start and whenever it changes; istiod has nothing but the mesh. */
   readonly onObjects: (objects: readonly KubernetesObject[]) => void;
 }
 
@@ -52,6 +53,8 @@ function createNamedSource({ config, writer, recorder, logging, onObjects }: Mes
         access: source.access,
         writer,
         config: { clusterId, trustDomain, domainSuffix },
+        furtherKinds: mixerKinds,
+        onObjects,
         log: logging.logger('source'),
         recorder,
       });

@@ -11,11 +11,13 @@ import { deriveMesh } from '../../common/sources/derive/derive-mesh.ts';
 import { defaultMeshSettings } from '../../common/sources/derive/mesh-settings.ts';
 import { wdsJson } from '../../common/sources/derive/wds-json.ts';
 import { createKubernetesSource } from '../../common/sources/kubernetes/kubernetes-source.ts';
-import { waypointKinds } from '../../common/sources/kubernetes/watched-kinds.ts';
+import { mixerKinds, type WatchedKind, waypointKinds } from '../../common/sources/kubernetes/watched-kinds.ts';
 import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
 import { parseManifest } from '../../common/sources/manifests/manifest-parser.ts';
 import { readResources } from '../../common/sources/resources.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
+import { parseMeshTelemetry } from '../../waypoint/resources/mesh-telemetry.ts';
+import { readMixerRules } from '../../ztunnel/mixer/mixer-resources.ts';
 import { collectLog } from '../support/collected-log.ts';
 import { inUserNamespace, whatIsMissing } from '../support/in-user-namespace.ts';
 import { createSeverableLink } from '../support/severable-link.ts';
@@ -62,7 +64,7 @@ async function runTests(): Promise<void> {
     access: { kind: 'kubeconfig', path: kubeconfig },
     writer: mesh,
     config: {},
-    furtherKinds: waypointKinds,
+    furtherKinds: [...waypointKinds, ...mixerKinds],
     onObjects: (all) => {
       objects = all;
     },
@@ -108,6 +110,33 @@ async function runTests(): Promise<void> {
       objects.some(({ kind }) => kind === 'Pod'),
       'without the many that it does not read',
     );
+  });
+
+  await t.test("the mesh's configuration is handed on too, and no other ConfigMap", async (t) => {
+    const configMaps = () => objects.filter(({ kind }) => kind === 'ConfigMap');
+    const configMap = (name: string, text: string) =>
+      JSON.stringify({
+        ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'istio-system' } },
+        data: { mesh: text },
+      });
+    cluster.apply(configMap('other', ''), configMap('istio', 'accessLogFile: /dev/stdout'));
+    await until(() => configMaps().length === 1);
+    const [found] = configMaps();
+    t.match(found, { metadata: { name: 'istio' }, raw: { data: { mesh: 'accessLogFile: /dev/stdout' } } });
+    t.match(found && parseMeshTelemetry(found), { mesh: { legacyLog: { path: '/dev/stdout' } }, problems: [] });
+    cluster.kubectl('delete', 'configmap', 'istio', '-n', 'istio-system');
+    await until(() => configMaps().length === 0);
+  });
+
+  await t.test("Mixer's manifests are handed on where their kinds are served", async (t) => {
+    cluster.apply(...mixerKinds.map(definitionOf));
+    await until(() => cluster.kubectl('api-resources', '--api-group=config.istio.io', '-o', 'name').includes('rules'));
+    cluster.kubectl('apply', '-f', join(lab, '../manifests/mixer-tcp-metrics.yaml'));
+    await until(() => readMixerRules(objects).rules.length === 1);
+    t.match(readMixerRules(objects), {
+      rules: [{ name: 'mongoprom', metrics: [{ definition: { name: 'istio_mongo_received_bytes' } }, {}] }],
+      problems: [],
+    });
   });
 
   await t.test('what is created, changed and deleted is followed', async (t) => {
@@ -193,6 +222,21 @@ async function runTests(): Promise<void> {
       lines.filter(({ level }) => level === 'error'),
       [],
     );
+  });
+}
+
+/** As Istio 1.4 brought it, without its schema. */
+function definitionOf({ kind, versions }: WatchedKind): string {
+  const plural = versions[0]?.path.split('/').at(-1);
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  return JSON.stringify({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.config.istio.io` },
+    spec: {
+      ...{ group: 'config.istio.io', scope: 'Namespaced', names: { kind, plural, singular: kind } },
+      versions: [{ name: 'v1alpha2', served: true, storage: true, schema }],
+    },
   });
 }
 

@@ -15,16 +15,20 @@ export interface WatchedKind {
   readonly query: Readonly<Record<string, string>>;
 }
 
+const authorizationPolicy = custom('AuthorizationPolicy', 'security.istio.io', 'authorizationpolicies', [
+  'v1',
+  'v1beta1',
+]);
+
 /** For the mesh itself: who is where, who may talk to whom, which waypoint stands before what. */
 export function meshKinds(systemNamespace: string): readonly WatchedKind[] {
-  const meshConfig = { fieldSelector: 'metadata.name=istio' };
   return [
     builtIn('Namespace', 'namespaces'),
     builtIn('Node', 'nodes'),
     builtIn('Service', 'services'),
     // Pods that have ended hold no address any more.
     builtIn('Pod', 'pods', { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' }),
-    builtIn('ConfigMap', `namespaces/${systemNamespace}/configmaps`, meshConfig),
+    meshConfig(systemNamespace),
     {
       kind: 'EndpointSlice',
       versions: [{ apiVersion: 'discovery.k8s.io/v1', path: '/apis/discovery.k8s.io/v1/endpointslices' }],
@@ -33,7 +37,7 @@ export function meshKinds(systemNamespace: string): readonly WatchedKind[] {
     },
     custom('GatewayClass', 'gateway.networking.k8s.io', 'gatewayclasses', ['v1', 'v1beta1']),
     custom('Gateway', 'gateway.networking.k8s.io', 'gateways', ['v1', 'v1beta1']),
-    custom('AuthorizationPolicy', 'security.istio.io', 'authorizationpolicies', ['v1', 'v1beta1']),
+    authorizationPolicy,
     custom('PeerAuthentication', 'security.istio.io', 'peerauthentications', ['v1', 'v1beta1']),
     custom('ServiceEntry', 'networking.istio.io', 'serviceentries', ['v1', 'v1beta1']),
     custom('WorkloadEntry', 'networking.istio.io', 'workloadentries', ['v1', 'v1beta1']),
@@ -45,6 +49,27 @@ export const waypointKinds: readonly WatchedKind[] = [
   custom('Telemetry', 'telemetry.istio.io', 'telemetries', ['v1', 'v1alpha1']),
   custom('WasmPlugin', 'extensions.istio.io', 'wasmplugins', ['v1alpha1']),
 ];
+
+/** All that a waypoint reads where istiod tells it of the mesh. */
+export function waypointConfiguration(systemNamespace: string): readonly WatchedKind[] {
+  return [meshConfig(systemNamespace), authorizationPolicy, ...waypointKinds];
+}
+
+/** Metrics as Mixer defined them, for the proxy of the node. */
+export const mixerKinds: readonly WatchedKind[] = (
+  [
+    ['metric', 'metrics'],
+    ['instance', 'instances'],
+    ['prometheus', 'prometheuses'],
+    ['handler', 'handlers'],
+    ['rule', 'rules'],
+  ] as const
+).map(([kind, resource]) => custom(kind, 'config.istio.io', resource, ['v1alpha2']));
+
+/** The ConfigMap that Istio reads, and no other. */
+function meshConfig(systemNamespace: string): WatchedKind {
+  return builtIn('ConfigMap', `namespaces/${systemNamespace}/configmaps`, { fieldSelector: 'metadata.name=istio' });
+}
 
 function builtIn(kind: string, resource: string, query: Readonly<Record<string, string>> = {}): WatchedKind {
   return { kind, versions: [{ apiVersion: 'v1', path: `/api/v1/${resource}` }], origin: 'built-in', query };
