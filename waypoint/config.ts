@@ -3,9 +3,15 @@
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import { type IpAddress, parseIp } from '../common/net/address.ts';
-import { type KubernetesAccess, readKubernetesAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
+import { type KubernetesAccess, readConfigurationAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
+import { type MeshSourceConfig, readMeshSource } from '../common/sources/mesh-source-config.ts';
 import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
-import { type ControlPlaneConfig, type FileExists, readControlPlane } from '../common/tls/control-plane-config.ts';
+import {
+  type ControlPlaneConfig,
+  defaultControlPlane,
+  type FileExists,
+  readControlPlane,
+} from '../common/tls/control-plane-config.ts';
 
 /** Ports on which a waypoint listens; 0 lets the kernel pick. */
 export interface WaypointPorts {
@@ -19,11 +25,10 @@ export interface WaypointPorts {
 }
 
 /** Where the mesh, and the resources that shape this waypoint, are read. */
-export type MeshSourceConfig =
-  /** `AMBIENTD_MANIFESTS`: file or folder of Kubernetes objects. */
-  | { readonly kind: 'manifests'; readonly path: string }
-  /** `AMBIENTD_SOURCE=kubernetes`, `KUBECONFIG`. */
-  | { readonly kind: 'kubernetes'; readonly access: KubernetesAccess };
+export type WaypointSource =
+  | Exclude<MeshSourceConfig, { kind: 'xds' | 'none' }>
+  /** istiod tells who is where; `KUBECONFIG`, or the pod's account, leads to the resources. */
+  | (Extract<MeshSourceConfig, { kind: 'xds' }> & { readonly access: KubernetesAccess });
 
 export interface WaypointConfig {
   /** `GATEWAY_NAME`: the Gateway that this process serves, and the name of its Service. */
@@ -38,9 +43,9 @@ export interface WaypointConfig {
   readonly instanceIp: IpAddress | undefined;
   /** `own`: listen on INSTANCE_IP alone, because pods share one network namespace (`BIND_INSTANCE_IP`, or `PROXY_MODE=explicit`). */
   readonly bind: 'any' | 'own';
-  /** `NODE_NAME`, "". */
+  /** `ISTIO_META_NODE_NAME` or `NODE_NAME`, "". */
   readonly nodeName: string;
-  /** `NETWORK`, "". */
+  /** `ISTIO_META_NETWORK` or `NETWORK`, "". */
   readonly network: string;
   /** `TRUST_DOMAIN`, `CLUSTER_DOMAIN`: `cluster.local`. */
   readonly trustDomain: string;
@@ -49,8 +54,8 @@ export interface WaypointConfig {
   readonly clusterId: string;
   /** `AMBIENTD_ROOT_NAMESPACE`, `istio-system`: Telemetry there holds for the whole mesh. */
   readonly rootNamespace: string;
-  readonly source: MeshSourceConfig;
-  /** `CA_ADDRESS` (default istiod in its own namespace), `CA_ROOT_CA`, `AUTH_TOKEN` and their kin. */
+  readonly source: WaypointSource;
+  /** `CA_ADDRESS` (default `CA_ADDR`, else istiod in its own namespace), `CA_ROOT_CA`, `AUTH_TOKEN` and their kin. */
   readonly ca: ControlPlaneConfig;
   readonly ports: WaypointPorts;
   /** `ACCESS_LOG`, false: one line a request. */
@@ -74,26 +79,25 @@ export type ConfigResult =
   | { readonly kind: 'config'; readonly config: WaypointConfig }
   | { readonly kind: 'problems'; readonly problems: readonly string[] };
 
-const defaultCa = 'https://istiod.istio-system.svc:15012';
-
 /** @param fileExists whether there is a file of that name */
 export function parseWaypointConfig(env: Environment, fileExists: FileExists): ConfigResult {
   const read = createEnvReader(env);
   const gateway = required(read, 'GATEWAY_NAME', 'name the Gateway that this waypoint serves');
+  const clusterId = read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes');
   const config: WaypointConfig = {
     gateway,
     namespace: required(read, 'POD_NAMESPACE', 'name the namespace of that Gateway'),
     podName: read.text('POD_NAME', gateway),
     serviceAccount: read.text('SERVICE_ACCOUNT', gateway),
     ...readAddress(read),
-    nodeName: read.text('NODE_NAME', ''),
-    network: read.text('NETWORK', ''),
+    nodeName: read.text('ISTIO_META_NODE_NAME') ?? read.text('NODE_NAME', ''),
+    network: read.text('ISTIO_META_NETWORK') ?? read.text('NETWORK', ''),
     trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
     clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
-    clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes'),
+    clusterId,
     rootNamespace: read.text('AMBIENTD_ROOT_NAMESPACE', 'istio-system'),
-    source: readSource(read),
-    ca: readControlPlane(read, 'CA', defaultCa, fileExists),
+    source: readSource(read, env, clusterId, fileExists),
+    ca: readControlPlane(read, 'CA', istiodOf(read), fileExists),
     ports: readPorts(read),
     accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
@@ -113,16 +117,29 @@ function required(read: EnvReader, name: string, remedy: string): string {
   return text ?? '';
 }
 
-function readSource(read: EnvReader): MeshSourceConfig {
-  const path = read.text('AMBIENTD_MANIFESTS');
-  const access = readKubernetesAccess(read, path === undefined ? [] : ['AMBIENTD_MANIFESTS']);
-  if (access !== undefined) return { kind: 'kubernetes', access };
-  if (path === undefined && read.text('AMBIENTD_SOURCE') === undefined) {
+/** `CA_ADDR` is how Istio's own template of a waypoint names it. */
+function istiodOf(read: EnvReader): string {
+  return read.text('CA_ADDR') ?? defaultControlPlane(read);
+}
+
+function readSource(read: EnvReader, env: Environment, clusterId: string, fileExists: FileExists): WaypointSource {
+  const source = readMeshSource(read, env, {
+    proxyType: 'waypoint',
+    discovery: { address: istiodOf(read), setBy: undefined },
+    metadata: {
+      ...Object.fromEntries(read.withPrefix('ISTIO_META_')),
+      CLUSTER_ID: clusterId,
+      SERVICE_ACCOUNT: read.text('SERVICE_ACCOUNT') ?? read.text('GATEWAY_NAME', ''),
+    },
+    fileExists,
+  });
+  if (source.kind === 'none') {
     read.problem(
-      'AMBIENTD_MANIFESTS is not set: name the file or folder of Kubernetes objects of the mesh, or set AMBIENTD_SOURCE=kubernetes',
+      'XDS_ADDRESS is empty, and neither AMBIENTD_MANIFESTS nor AMBIENTD_SOURCE is set: nothing tells of the mesh',
     );
+    return { kind: 'manifests', path: '' };
   }
-  return { kind: 'manifests', path: path ?? '' };
+  return source.kind === 'xds' ? { ...source, access: readConfigurationAccess(read) } : source;
 }
 
 function readAddress(read: EnvReader): Pick<WaypointConfig, 'instanceIp' | 'bind'> {

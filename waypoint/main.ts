@@ -7,7 +7,7 @@ import { parseWaypointConfig } from './config.ts';
 
 const usage = `ambientd waypoint: serves one Gateway of class istio-waypoint.
 It takes no arguments; its settings are the environment variables of waypoint/config.ts, at least
-GATEWAY_NAME, POD_NAMESPACE and AMBIENTD_MANIFESTS.
+GATEWAY_NAME and POD_NAMESPACE. The mesh comes from istiod, or from AMBIENTD_MANIFESTS or AMBIENTD_SOURCE=kubernetes.
 `;
 
 export async function main(

@@ -4,11 +4,11 @@ import type { ConnectionState, ProxyState } from '../common/admin/config-dump.ts
 import type { Json } from '../common/admin/sorted-json.ts';
 import { writeDirectives } from '../common/log-levels.ts';
 import { formatSocketAddress } from '../common/net/address.ts';
+import type { MeshSourceConfig, XdsConfig } from '../common/sources/mesh-source-config.ts';
 import type { ControlPlaneConfig } from '../common/tls/control-plane-config.ts';
 import type { ZtunnelConfig } from './config.ts';
 import type { ConnectionPath, ConnectionTracker } from './connections/connection-tracker.ts';
 import type { ServedPod } from './inpod/pod-proxies.ts';
-import type { MeshSourceConfig, XdsConfig } from './source-config.ts';
 
 export function dumpSettings(config: ZtunnelConfig): Json {
   const { ca, localMesh, logDirectives, mode, ports, series, source, ...rest } = config;

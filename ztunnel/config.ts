@@ -3,6 +3,8 @@
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import type { WorkloadName } from '../common/mesh/mesh-view.ts';
+import type { MeshSourceConfig } from '../common/sources/mesh-source-config.ts';
+import { readFailureLines } from '../common/telemetry/failure-journal.ts';
 import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
 import {
   type ControlPlaneConfig,
@@ -11,7 +13,7 @@ import {
   readControlPlane,
 } from '../common/tls/control-plane-config.ts';
 import { type ProxyConfig, readProxyConfig } from './proxy-config.ts';
-import { type LocalMeshConfig, type MeshSourceConfig, readLocalMesh, readSource } from './source-config.ts';
+import { type LocalMeshConfig, readLocalMesh, readSource } from './source-config.ts';
 
 export type ProxyMode =
   /** Pods of this node, handed over by the CNI agent through the ZDS socket. */
@@ -67,6 +69,8 @@ export interface ZtunnelConfig {
   readonly tcpReportingIntervalMs: number;
   /** Bounds of the metrics' series. */
   readonly series: SeriesBounds;
+  /** `AMBIENTD_FAILURE_LINES`, 100: log lines a second for failures of one code in one direction; further ones are summed up; 0: no limit. */
+  readonly failureLines: number;
   /** `CONNECTION_TERMINATION_DEADLINE`, else from `TERMINATION_GRACE_PERIOD_SECONDS`, else 5s. */
   readonly drainDeadlineMs: number;
   /** `LOG_FORMAT`, plain. */
@@ -113,6 +117,7 @@ export function parseZtunnelConfig(env: Environment, fileExists: FileExists, mes
     explicitEntry: read.flag('UNSTABLE_ENABLE_SOCKS5', false) || mode.kind === 'explicit' ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
     series: readSeriesBounds(read),
+    failureLines: readFailureLines(read),
     drainDeadlineMs: readDrainDeadlineMs(read),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),
     logDirectives: readLogDirectives(read),

@@ -17,7 +17,7 @@ t.test('the least that is needed gives Istio’s defaults', async (t) => {
       ports: { hbone: 15008, stats: 15020, prometheus: 15090, readiness: 15021 },
       accessLog: 'off',
       tcpReportingIntervalMs: 15_000,
-      ca: { address: 'https://istiod.istio-system.svc:15012', rootCa: { kind: 'file' }, token: { kind: 'none' } },
+      ca: { address: 'https://localhost:15012', rootCa: { kind: 'file' }, token: { kind: 'none' } },
     },
   });
 });
@@ -61,6 +61,53 @@ t.test('the root and the token are files or texts', async (t) => {
   );
   t.match(parseWaypointConfig({ ...least, CA_ROOT_CA: 'SYSTEM' }, nothingThere), {
     config: { ca: { rootCa: { kind: 'system' } } },
+  });
+});
+
+t.test('in the pod that Istio makes for a Gateway, istiod and the Kubernetes API are where the pod says', async (t) => {
+  const { AMBIENTD_MANIFESTS: _, ...unnamed } = least;
+  const ofTemplate = {
+    ...unnamed,
+    ...{ CA_ADDR: 'istiod-canary.istio-system.svc:15012', KUBERNETES_SERVICE_HOST: '10.96.0.1' },
+    ...{ POD_NAME: 'gate-1', SERVICE_ACCOUNT: 'gate', INSTANCE_IP: '10.244.0.9', ISTIO_META_NODE_NAME: 'node-a' },
+    ...{
+      ISTIO_META_CLUSTER_ID: 'east',
+      ISTIO_META_NETWORK: 'net1',
+      PROXY_CONFIG: '{"image":{"imageType":"distroless"}}',
+    },
+  };
+  const istiod = 'https://istiod-canary.istio-system.svc:15012';
+  t.match(parseWaypointConfig(ofTemplate, nothingThere), {
+    config: {
+      ...{ network: 'net1', nodeName: 'node-a', clusterId: 'east' },
+      ca: { address: istiod },
+      source: {
+        kind: 'xds',
+        access: { kind: 'in-cluster' },
+        xds: {
+          address: istiod,
+          node: { proxyType: 'waypoint', podName: 'gate-1', metadata: { CLUSTER_ID: 'east', SERVICE_ACCOUNT: 'gate' } },
+        },
+      },
+    },
+  });
+});
+
+t.test('outside of a pod, istiod and the way to the Kubernetes API are named', async (t) => {
+  const { AMBIENTD_MANIFESTS: _, ...unnamed } = least;
+  const istiod = { ...unnamed, XDS_ADDRESS: '10.0.0.1:15012', ALT_XDS_HOSTNAME: 'istiod.istio-system.svc' };
+  t.match(parseWaypointConfig({ ...istiod, KUBECONFIG: 'kc' }, nothingThere), {
+    config: {
+      source: {
+        kind: 'xds',
+        access: { kind: 'kubeconfig', path: 'kc' },
+        xds: { address: 'https://10.0.0.1:15012', alternativeHostname: 'istiod.istio-system.svc' },
+      },
+    },
+  });
+  t.match(parseWaypointConfig(istiod, nothingThere), { kind: 'problems', problems: [/KUBECONFIG/] });
+  t.match(parseWaypointConfig({ ...unnamed, XDS_ADDRESS: '' }, nothingThere), {
+    problems: [/nothing tells of the mesh/],
   });
 });
 

@@ -127,6 +127,7 @@ t.test('the node introduces itself with the metadata of mesh config, PROXY_CONFI
   const { source, ports } = result.config;
   t.match(source, { xds: { address: 'https://istiod-canary.istio-system.svc:15012' } });
   t.same(source.kind === 'xds' && source.xds.node, {
+    proxyType: 'ztunnel',
     instanceIp: '1.1.1.1',
     podName: 'ztunnel-1',
     podNamespace: 'istio-system',

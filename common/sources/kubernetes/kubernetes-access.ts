@@ -7,6 +7,18 @@ export type KubernetesAccess =
   /** The account of the pod that we run in. */
   | { readonly kind: 'in-cluster' };
 
+/** For configuration alone, where istiod tells of the mesh: `KUBECONFIG`, or the account of the pod. */
+export function readConfigurationAccess(read: EnvReader): KubernetesAccess {
+  const path = read.text('KUBECONFIG');
+  if (path !== undefined) return { kind: 'kubeconfig', path };
+  if (read.text('KUBERNETES_SERVICE_HOST') === undefined) {
+    read.problem(
+      'outside of a pod KUBECONFIG names the file that leads to the Kubernetes API, where Telemetry and its kin are read beside istiod; or set AMBIENTD_MANIFESTS to a file or folder instead',
+    );
+  }
+  return { kind: 'in-cluster' };
+}
+
 /** @param others names of the variables that are set and name another source */
 export function readKubernetesAccess(read: EnvReader, others: readonly string[]): KubernetesAccess | undefined {
   const source = read.text('AMBIENTD_SOURCE');
