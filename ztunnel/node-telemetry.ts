@@ -2,6 +2,7 @@
 import type { Logging } from '../common/logger.ts';
 import type { KubernetesObject } from '../common/sources/kubernetes-object.ts';
 import { createProblemLog } from '../common/sources/manifests/problem-log.ts';
+import { createFailureJournal } from '../common/telemetry/failure-journal.ts';
 import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
@@ -34,11 +35,12 @@ export function createNodeTelemetry(config: ZtunnelConfig, logging: Logging): No
   const now = (): number => performance.now();
   const reporter = createTcpReporter({ recorder, intervalMs: config.tcpReportingIntervalMs, countsFailures: true });
   const lines = logging.lines('access');
+  const failures = createFailureJournal({ recorder, lines, linesPerSecond: config.failureLines, now });
   const mixer = createMixerMetrics({ recorder, rootNamespace, intervalMs: mixerIntervalMs, now });
   const problems = createProblemLog(logging.logger('mixer'));
   return {
     metrics,
-    journal: createConnectionJournal({ reporter, further: mixer, lines, now }),
+    journal: createConnectionJournal({ reporter, further: mixer, failures, lines, now }),
     useObjects(objects) {
       const read = readMixerRules(objects);
       problems.report(read.problems);
@@ -47,6 +49,7 @@ export function createNodeTelemetry(config: ZtunnelConfig, logging: Logging): No
     close() {
       reporter.close();
       mixer.close();
+      failures.close();
     },
   };
 }

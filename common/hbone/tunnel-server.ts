@@ -1,6 +1,6 @@
 // The receiving end of tunnels (ztunnel.md §3, §4.6 step 1): mutual TLS on accepted sockets, then CONNECT requests.
 // In: accepted sockets. Out: one `onRequest` for each stream that a verified peer opens.
-import { MeshError } from '../errors.ts';
+import { codeOf, MeshError, onTheWire } from '../errors.ts';
 import { Http2Connection } from '../http2/connection-socket.ts';
 import { serverSettings } from '../http2/settings.ts';
 import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
@@ -20,6 +20,8 @@ export interface TunnelServerOptions {
   /** Whose certificate answers, asked for each connection; undefined while the workload is not known. */
   readonly identity: () => Identity | undefined;
   readonly onRequest: (request: ConnectRequest) => void;
+  /** Told once of each socket that came to no tunnel: no TLS, no certificate to answer with, shutdown. Default: a line in the log. */
+  readonly onRefused?: (accepted: Pick<AcceptedSocket, 'peer' | 'local'>, error: Error) => void;
   readonly log: Logger;
   readonly settings?: Partial<Omit<TunnelTimes, 'connectTimeoutMs'>>;
 }
@@ -83,6 +85,8 @@ class AcceptingServer implements TunnelServer {
     }
     const timeoutMs = this.times.handshakeTimeoutMs;
     const certificate = await withDeadline(this.options.certificates.get(identity), timeoutMs, identity);
+    if (accepted.socket.destroyed)
+      throw new MeshError('CONNECTION_RESET', `${peerName} gave up before its TLS handshake`);
     const secured = await secureAsServer({ socket: accepted.socket, certificate, timeoutMs, peerName });
     return { secured, certificate };
   }
@@ -97,12 +101,14 @@ class AcceptingServer implements TunnelServer {
     }
   }
 
-  private refuse(accepted: AcceptedSocket, error: unknown): void {
+  private refuse(accepted: AcceptedSocket, cause: unknown): void {
     accepted.socket.destroy();
-    const level = error instanceof MeshError ? error.onTheWire.level : 'error';
-    const reason = error instanceof Error ? error.message : String(error);
-    const code = error instanceof MeshError ? error.code : 'INTERNAL';
-    this.options.log[level]({ 'src.addr': formatSocketAddress(accepted.peer), code, error: reason }, 'tunnel refused');
+    const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
+    const { onRefused, log } = this.options;
+    if (onRefused !== undefined) return onRefused(accepted, error);
+    const code = codeOf(error);
+    const facts = { 'src.addr': formatSocketAddress(accepted.peer), code, error: error.message };
+    log[onTheWire[code].level](facts, 'tunnel refused');
   }
 
   private carry(accepted: AcceptedSocket, secured: SecuredSocket, certificate: WorkloadCertificate): void {

@@ -329,7 +329,7 @@ async function refusesStranger(t: Test, { from, to }: Direction, ca: MeshCa): Pr
       nextHopUid: '',
     };
     await t.rejects(pool.connect(target, `${to.side.pod.address}:${appPorts.returns}`, []));
-    await says(t, to, /tunnel refused.*TLS_FAILED|tls handshake error: .*[cC]ertificate/);
+    await says(t, to, /connection failed.*TLS_FAILED|tls handshake error: .*[cC]ertificate/);
   });
 }
 

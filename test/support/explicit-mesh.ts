@@ -4,6 +4,7 @@ import { createCertificateAuthority } from '../../common/identity/certificate-au
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import type { MeshIndex } from '../../common/mesh/mesh-index.ts';
 import type { MeshSnapshot } from '../../common/mesh/mesh-source.ts';
+import { createFailureJournal } from '../../common/telemetry/failure-journal.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
 import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { parseZtunnelConfig } from '../../ztunnel/config.ts';
@@ -43,7 +44,9 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   const issuer = await createCertificateAuthority({ trustDomain: 'cluster.local' });
   const certificates = createCertificateStore({ issuer, log });
   const now = (): number => performance.now();
-  const journal = createConnectionJournal({ reporter, lines: access.log, now });
+  const { recorder } = metrics;
+  const failures = createFailureJournal({ recorder, lines: access.log, linesPerSecond: config.failureLines, now });
+  const journal = createConnectionJournal({ reporter, failures, lines: access.log, now });
   const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
   const lookUpName = async () => [];
@@ -74,6 +77,7 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
       await proxies.close();
       certificates.close();
       reporter.close();
+      failures.close();
     },
   };
 }

@@ -3,6 +3,7 @@
 import { MeshError } from '../../common/errors.ts';
 import type { LineLog } from '../../common/line-log.ts';
 import type { ByteCount } from '../../common/net/copy-streams.ts';
+import type { FailureJournal } from '../../common/telemetry/failure-journal.ts';
 import { ztunnelTcpLabels } from '../../common/telemetry/tcp-labels.ts';
 import type { TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { type EarlyDenial, writeCompleted, writeDenied, writeOpened } from './access-log.ts';
@@ -32,6 +33,7 @@ export interface FurtherReporter {
 export interface ConnectionJournalOptions {
   readonly reporter: TcpReporter;
   readonly further?: FurtherReporter;
+  readonly failures: FailureJournal;
   /** Of scope `access`. */
   readonly lines: LineLog;
   /** Milliseconds that only grow. */
@@ -39,7 +41,7 @@ export interface ConnectionJournalOptions {
 }
 
 export function createConnectionJournal(options: ConnectionJournalOptions): ConnectionJournal {
-  const { reporter, further, lines, now } = options;
+  const { reporter, further, failures, lines, now } = options;
   return {
     open(facts) {
       const report = reporter.open(ztunnelTcpLabels(tcpFactsOf(facts)));
@@ -57,6 +59,7 @@ export function createConnectionJournal(options: ConnectionJournalOptions): Conn
           const { receivedBytes, sentBytes } = report;
           const durationMs = now() - openedAtMs;
           const level = error === undefined ? 'info' : 'error';
+          if (error !== undefined && failures.count(facts.direction, error) === 'counted') return;
           if (!lines.isLevelEnabled(level)) return;
           const outcome = { receivedBytes, sentBytes, durationMs, error };
           writeCompleted(lines.begin(level, 'connection complete'), facts, outcome);
@@ -64,6 +67,7 @@ export function createConnectionJournal(options: ConnectionJournalOptions): Conn
       };
     },
     deny(denial) {
+      if (failures.count(denial.direction, denial.error) === 'counted') return;
       if (lines.isLevelEnabled('warn')) writeDenied(lines.begin('warn', 'connection failed'), denial);
     },
   };

@@ -34,6 +34,9 @@ export async function listenInbound(
       return workload === undefined ? undefined : identityOf(workload);
     },
     onRequest: (request) => void carryInbound({ ...context, listener }, request),
+    onRefused({ peer: source, local: destination }, error) {
+      context.journal.deny({ source, destination, direction: 'inbound', error });
+    },
   });
   const options = { port, host: 'any', transparent: context.originalSource !== 'never' } as const;
   const listener = await context.sockets.listenSockets(options, (accepted) => void secure(context, server, accepted));
@@ -55,7 +58,7 @@ async function secure(
   socket.once('close', () => openSockets.destination.add(-1));
   socket.on('error', () => {});
   await serving;
-  // A workload that stays unknown is refused by the server, which logs why.
+  // A workload that stays unknown, and a peer that has gone, are refused by the server, which says why.
   await workload.get().catch(() => {});
-  if (!socket.destroyed) server.serve(accepted);
+  server.serve(accepted);
 }

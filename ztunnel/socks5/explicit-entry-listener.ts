@@ -42,9 +42,13 @@ export function listenExplicitEntry(context: EntryContext, { port, host }: Entry
 async function serveClient(context: EntryContext, { stream, peer, local }: AcceptedStream): Promise<void> {
   const talk = await listenToClient(stream);
   if (talk.kind === 'gone') return;
-  const { downstream } = talk;
   const deny = (error: MeshError): void =>
     context.journal.deny({ source: peer, destination: local, direction: 'outbound', error });
+  if (talk.kind === 'silent') {
+    const waited = `the client did not say within ${talkTimeoutMs} ms where it wants to go`;
+    return deny(new MeshError('TARGET_MALFORMED', `${waited}; this port speaks SOCKS5 and HTTP proxy`));
+  }
+  const { downstream } = talk;
   if (talk.kind === 'refused') {
     deny(new MeshError('TARGET_MALFORMED', talk.reason));
     return downstream.refuse(talk.reply);
@@ -63,17 +67,21 @@ async function serveClient(context: EntryContext, { stream, peer, local }: Accep
 
 type Talk =
   | { readonly kind: 'gone' }
+  | { readonly kind: 'silent' }
   | { readonly kind: 'refused'; readonly downstream: HandoverStream; readonly reply: Buffer; readonly reason: string }
   | { readonly kind: 'asked'; readonly downstream: HandoverStream; readonly step: EntryConnect };
 
 function listenToClient(stream: AcceptedStream['stream']): Promise<Talk> {
   return new Promise((resolve) => {
     const session = new EntrySession();
-    const timer = setTimeout(() => stream.reset(), talkTimeoutMs);
     const settle = (talk: Talk): void => {
       clearTimeout(timer);
       resolve(talk);
     };
+    const timer = setTimeout(() => {
+      settle({ kind: 'silent' });
+      stream.reset();
+    }, talkTimeoutMs);
     const downstream = new HandoverStream(
       stream,
       (chunk) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parseManifest } from '../../../common/sources/manifests/manifest-parser.ts';
 import { formatResourceProblem } from '../../../common/sources/resource-problem.ts';
+import { createFailureJournal } from '../../../common/telemetry/failure-journal.ts';
 import { createMetricsRegistry } from '../../../common/telemetry/metrics-registry.ts';
 import { createTcpReporter } from '../../../common/telemetry/tcp-reporter.ts';
 import type { ConnectionFacts } from '../../../ztunnel/connections/connection-facts.ts';
@@ -44,7 +45,8 @@ function setUp(...manifests: string[]) {
   mixer.useRules(read.rules);
   const reporter = createTcpReporter({ recorder, intervalMs: 0, countsFailures: true });
   const { log } = collectLines();
-  const journal = createConnectionJournal({ reporter, further: mixer, lines: log, now: () => 0 });
+  const failures = createFailureJournal({ recorder, lines: log, linesPerSecond: 0, now: () => 0 });
+  const journal = createConnectionJournal({ reporter, further: mixer, failures, lines: log, now: () => 0 });
   const lines = async (accept?: string): Promise<readonly string[]> =>
     (await metrics.exposition(accept)).body.split('\n').filter((line) => line.startsWith('istio_mongo'));
   t.teardown(() => mixer.close());

@@ -203,6 +203,27 @@ t.test('is rejected, not bypassed, when the waypoint is unknown', async (t) => {
   });
 });
 
+t.test('whoever opens a tunnel without TLS is refused with one line, and counted', async (t) => {
+  const stranger = connect(15_008, shell);
+  stranger.on('error', () => {});
+  stranger.end('GET / HTTP/1.1\r\n\r\n');
+  stranger.resume();
+  await once(stranger, 'close');
+  const [line] = await nextLines(1);
+  t.match(line, {
+    level: 'warn',
+    message: 'connection failed',
+    direction: 'inbound',
+    'dst.addr': `${shell}:15008`,
+    code: 'TLS_FAILED',
+  });
+  const failures = await mesh.samples('ambientd_connection_failures_total');
+  t.same(
+    failures.filter(([labels]) => labels['code'] === 'TLS_FAILED'),
+    [[{ listener: 'inbound', code: 'TLS_FAILED' }, 1]],
+  );
+});
+
 t.test('is refused with its reason when there is nowhere to go', async (t) => {
   t.same(await connectThrough(shell, 'empty', 80), { kind: 'refused', reply: 1 });
   t.same(await connectThrough(shell, 'no-such-name', 80), { kind: 'refused', reply: 4 });
