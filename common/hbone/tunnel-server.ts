@@ -105,10 +105,11 @@ class AcceptingServer implements TunnelServer {
     accepted.socket.destroy();
     const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
     const { onRefused, log } = this.options;
-    if (onRefused !== undefined) return onRefused(accepted, error);
-    const code = codeOf(error);
-    const facts = { 'src.addr': formatSocketAddress(accepted.peer), code, error: error.message };
-    log[onTheWire[code].level](facts, 'tunnel refused');
+    if (onRefused === undefined) {
+      const code = codeOf(error);
+      const facts = { 'src.addr': formatSocketAddress(accepted.peer), code, error: error.message };
+      log[onTheWire[code].level](facts, 'tunnel refused');
+    } else onRefused(accepted, error);
   }
 
   private carry(accepted: AcceptedSocket, secured: SecuredSocket, certificate: WorkloadCertificate): void {
