@@ -56,15 +56,18 @@ export function openConnectStream(call: ConnectCall): Promise<ConnectOutcome> {
   });
 }
 
-const remedies: Record<number, string> = {
-  400: 'it does not serve this target',
-  401: 'an AuthorizationPolicy there denies it',
-  503: 'it could not reach the target',
+/** Of the statuses that a ztunnel answers with. */
+const refusals: Record<number, { readonly reason: string; readonly remedy: string }> = {
+  400: { reason: 'Bad Request', remedy: 'it does not serve this target' },
+  401: { reason: 'Unauthorized', remedy: 'an AuthorizationPolicy there denies it' },
+  503: { reason: 'Service Unavailable', remedy: 'it could not reach the target' },
 };
 
 function refusal({ authority, peerName }: ConnectCall, { status }: Response): MeshError {
-  const remedy = remedies[status] ? ` (${remedies[status]})` : '';
-  return new MeshError('TUNNEL_REFUSED', `${peerName} answered CONNECT ${authority} with status ${status}${remedy}`);
+  const { reason = '', remedy = '' } = refusals[status] ?? {};
+  const answer = `http status: ${status} ${reason}`.trimEnd();
+  const detail = `${peerName} answered this to CONNECT ${authority}${remedy && `, so ${remedy}`}`;
+  return new MeshError('TUNNEL_REFUSED', `${answer}: ${detail}`);
 }
 
 function silence({ authority, peerName, timeoutMs }: ConnectCall): MeshError {

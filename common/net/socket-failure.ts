@@ -8,6 +8,26 @@ export function errnoOf(cause: unknown): string | undefined {
   return typeof cause.code === 'string' ? cause.code : undefined;
 }
 
+/** As the C library puts it: people search logs for these words. Numbers are those of Linux. */
+const osTexts: Record<string, string> = {
+  EPERM: 'Operation not permitted (os error 1)',
+  EACCES: 'Permission denied (os error 13)',
+  EINVAL: 'Invalid argument (os error 22)',
+  EMFILE: 'Too many open files (os error 24)',
+  EPIPE: 'Broken pipe (os error 32)',
+  EADDRNOTAVAIL: 'Cannot assign requested address (os error 99)',
+  ENETUNREACH: 'Network is unreachable (os error 101)',
+  ECONNRESET: 'Connection reset by peer (os error 104)',
+  ETIMEDOUT: 'Connection timed out (os error 110)',
+  ECONNREFUSED: 'Connection refused (os error 111)',
+  EHOSTUNREACH: 'No route to host (os error 113)',
+};
+
+/** Undefined for what is no error of the operating system, and for its rarer ones. */
+export function osErrorText(cause: unknown): string | undefined {
+  return osTexts[errnoOf(cause) ?? ''];
+}
+
 const connectFailures: Record<string, readonly [MeshErrorCode, string]> = {
   ECONNREFUSED: ['UPSTREAM_REFUSED', 'nothing listens there'],
   ECONNRESET: ['UPSTREAM_REFUSED', 'the peer reset the handshake'],

@@ -4,6 +4,7 @@ import { codeOf } from '../../common/errors.ts';
 import type { LogLine } from '../../common/line-log.ts';
 import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
 import { type ConnectionEnd, type ConnectionFacts, labelsOf } from './connection-facts.ts';
+import { errorText } from './error-text.ts';
 
 export interface ConnectionOutcome {
   /** From downstream to upstream. */
@@ -35,7 +36,7 @@ export function writeCompleted(line: LogLine, facts: ConnectionFacts, outcome: C
   line.number('bytes_sent', isSource ? receivedBytes : sentBytes);
   line.number('bytes_recv', isSource ? sentBytes : receivedBytes);
   line.text('duration', `${Math.trunc(outcome.durationMs)}ms`);
-  if (error !== undefined) writeError(line, error);
+  if (error !== undefined) writeError(line, error, facts.direction);
   line.end();
 }
 
@@ -43,7 +44,7 @@ export function writeDenied(line: LogLine, { source, destination, direction, err
   line.address('src.addr', formatSocketAddress(source));
   line.address('dst.addr', formatSocketAddress(destination));
   line.text('direction', direction);
-  writeError(line, error);
+  writeError(line, error, direction);
   line.end();
 }
 
@@ -75,7 +76,7 @@ function writeEnd(line: LogLine, names: typeof sourceNames, end: ConnectionEnd):
   line.text(names.cluster, labels?.cluster || undefined);
 }
 
-function writeError(line: LogLine, error: Error): void {
-  line.text('error', error.message);
+function writeError(line: LogLine, error: Error, direction: ConnectionFacts['direction']): void {
+  line.text('error', errorText(error, direction));
   line.text('code', codeOf(error));
 }

@@ -2,7 +2,7 @@
 // Out: where it goes on to (always the pod itself), with the verdict and the service it was probably meant for, or why
 // not. Source: ztunnel.md §4.6, steps 2 to 6.
 import type { MeshErrorCode } from '../../common/errors.ts';
-import { type Authority, parseAuthority } from '../../common/hbone/authority.ts';
+import { parseAuthority } from '../../common/hbone/authority.ts';
 import type { Identity } from '../../common/identity/identity.ts';
 import { authorize } from '../../common/mesh/authorize.ts';
 import { findAddress, isGatewayInstance } from '../../common/mesh/find-destination.ts';
@@ -11,7 +11,7 @@ import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { targetPortOf } from '../../common/mesh/pick-endpoint.ts';
 import { type Service, serviceKey } from '../../common/mesh/service.ts';
 import type { GatewayAddress, Workload } from '../../common/mesh/workload.ts';
-import type { SocketAddress } from '../../common/net/address.ts';
+import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
 import type { Admission, Rejection } from '../admission.ts';
 import { describeSelfCall, type IllegalPorts } from '../illegal-ports.ts';
 
@@ -45,9 +45,9 @@ export function decideInboundAdmission(facts: InboundFacts): Admission {
     const given = JSON.stringify(facts.authority.slice(0, 300));
     return reject('TARGET_MALFORMED', `no valid authority pseudo header: ${given} is no ip:port or hostname:port`);
   }
-  if (!isTargetHere(authority, facts)) {
-    const detail = `ip mismatch: ${facts.authority} was asked of ${localAddress.ip} (${workload.uid}), which is neither`;
-    return reject('TARGET_NOT_HERE', `${detail} that address nor its waypoint`);
+  if (authority.kind === 'address' && !isTargetHere(authority.ip, facts)) {
+    const detail = `CONNECT ${facts.authority} came to ${workload.uid}, which is neither there nor the waypoint for it`;
+    return reject('TARGET_NOT_HERE', `ip mismatch: ${localAddress.ip} != ${authority.ip}: ${detail}`);
   }
   const choice = choosePort(authority, facts);
   if (choice.kind === 'reject') return choice;
@@ -72,11 +72,11 @@ export function decideInboundAdmission(facts: InboundFacts): Admission {
  * A target is here when it is the pod's own address, or something whose waypoint the pod is. Hostnames are decided by
  * the port that they lead to; behind an application tunnel the pod answers for anything.
  */
-function isTargetHere(authority: Authority, facts: InboundFacts): boolean {
+function isTargetHere(ip: IpAddress, facts: InboundFacts): boolean {
   const { workload, mesh, network, localAddress } = facts;
-  if (authority.kind === 'hostname' || authority.ip === localAddress.ip) return true;
+  if (ip === localAddress.ip) return true;
   if (workload.applicationTunnel !== undefined) return true;
-  const target = findAddress(mesh, network, authority.ip, undefined);
+  const target = findAddress(mesh, network, ip, undefined);
   if (target === undefined) return false;
   const waypoints: GatewayAddress[] = [];
   const { waypoint } = target.kind === 'service' ? target.service : target.workload;

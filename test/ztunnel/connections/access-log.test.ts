@@ -71,7 +71,7 @@ t.test("a destination's line counts from its own side", async (t) => {
 t.test('a failure ends with its text and its code', async (t) => {
   const outcome = { receivedBytes: 0, sentBytes: 0, durationMs: 1, error: new MeshError('UPSTREAM_REFUSED', 'no') };
   t.same(Object.entries(completedFields(facts, outcome)).slice(-2), [
-    ['error', 'no'],
+    ['error', 'io error: no'],
     ['code', 'UPSTREAM_REFUSED'],
   ]);
 });
