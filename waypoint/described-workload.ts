@@ -26,6 +26,7 @@ export function describedWorkload(description: WorkloadDescription): Workload {
     addresses: [],
     hostname: '',
     tunnelProtocol: 'hbone',
+    plaintextPorts: [],
     waypoint: undefined,
     networkGateway: undefined,
     nativeTunnel: true,

@@ -21,6 +21,8 @@ export function dumpPolicies(mesh: MeshView): Json {
   return sortedBy(mesh.policies(), ({ namespace, name }) => `${namespace}/${name}`).map(dumpPolicy);
 }
 
+const protocols = { none: 'TCP', hbone: 'HBONE', 'istio-mtls': 'LEGACY_ISTIO_MTLS' } as const;
+
 function dumpWorkload(workload: Workload): Json {
   const { applicationTunnel: tunnel, locality } = workload;
   return {
@@ -30,7 +32,7 @@ function dumpWorkload(workload: Workload): Json {
     workloadIps: workload.addresses,
     hostname: text(workload.hostname),
     network: text(workload.network),
-    protocol: workload.tunnelProtocol === 'hbone' ? 'HBONE' : 'TCP',
+    protocol: protocols[workload.tunnelProtocol],
     networkMode: workload.networkMode === 'host-network' ? 'HostNetwork' : 'Standard',
     trustDomain: text(workload.trustDomain),
     serviceAccount: text(workload.serviceAccount),

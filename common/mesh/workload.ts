@@ -51,7 +51,10 @@ export interface Workload {
   readonly addresses: readonly IpAddress[];
   readonly hostname: string;
   readonly network: string;
-  readonly tunnelProtocol: 'none' | 'hbone';
+  /** `istio-mtls`: a sidecar, which ends Istio's mutual TLS on the application's own ports (WDS: LEGACY_ISTIO_MTLS). */
+  readonly tunnelProtocol: 'none' | 'hbone' | 'istio-mtls';
+  /** Where a sidecar takes no mutual TLS all the same. Ours: WDS has no word for it. */
+  readonly plaintextPorts: readonly number[];
   /** Already defaulted: never "". */
   readonly trustDomain: string;
   readonly serviceAccount: string;

@@ -25,6 +25,8 @@ const workloadMembers = [
   ...['services', 'authorizationPolicies'],
 ];
 
+const protocols = { TCP: 'none', HBONE: 'hbone', LEGACY_ISTIO_MTLS: 'istio-mtls' } as const;
+
 /** @throws MalformedField */
 export function readLocalWorkload(field: Field): Workload {
   field.onlyMembers(workloadMembers);
@@ -38,7 +40,8 @@ export function readLocalWorkload(field: Field): Workload {
     addresses: field.at('workloadIps').items().map(readIp),
     hostname: field.at('hostname').text(),
     network: field.at('network').text(),
-    tunnelProtocol: field.at('protocol').oneOf(['TCP', 'HBONE']) === 'HBONE' ? 'hbone' : 'none',
+    tunnelProtocol: protocols[field.at('protocol').oneOf(['TCP', 'HBONE', 'LEGACY_ISTIO_MTLS']) ?? 'TCP'],
+    plaintextPorts: [],
     trustDomain: field.at('trustDomain').text(),
     serviceAccount: field.at('serviceAccount').text(),
     waypoint: readGateway(field.at('waypoint')),

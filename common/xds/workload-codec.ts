@@ -76,8 +76,8 @@ const workloadFields: Fields<WorkloadDraft> = {
   4: text((workload, value) => {
     workload.network = value;
   }),
-  // 2 is LEGACY_ISTIO_MTLS, which nobody here speaks.
-  5: choice('tunnel_protocol', ['none', 'hbone'], (workload, value) => {
+  // The last one is LEGACY_ISTIO_MTLS. istiod sends it to agentgateway alone: to us its sidecars without HBONE are 'none'.
+  5: choice('tunnel_protocol', ['none', 'hbone', 'istio-mtls'], (workload, value) => {
     workload.tunnelProtocol = value;
   }),
   6: text((workload, value) => {
@@ -166,6 +166,7 @@ function draftWorkload(): WorkloadDraft {
     hostname: '',
     network: '',
     tunnelProtocol: 'none',
+    plaintextPorts: [],
     trustDomain: 'cluster.local',
     serviceAccount: 'default',
     waypoint: undefined,

@@ -86,6 +86,7 @@ function readWorkload(dumped: DumpedWorkload, services: readonly DumpedService[]
     hostname: dumped.hostname ?? '',
     network: dumped.network ?? '',
     tunnelProtocol: dumped.protocol === 'HBONE' ? 'hbone' : 'none',
+    plaintextPorts: [],
     trustDomain: dumped.trustDomain ?? '',
     serviceAccount: dumped.serviceAccount ?? '',
     waypoint: undefined,

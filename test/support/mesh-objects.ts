@@ -58,6 +58,7 @@ export function aWorkload(
     hostname: '',
     network: '',
     tunnelProtocol: 'hbone',
+    plaintextPorts: [],
     trustDomain: 'cluster.local',
     serviceAccount: given.name,
     waypoint: undefined,

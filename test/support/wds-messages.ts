@@ -72,7 +72,7 @@ export function encodeWorkload(workload: Workload): Buffer {
     workload: {
       ...rest,
       addresses: addresses.map(ipToBytes),
-      tunnelProtocol: tunnelProtocol === 'hbone' ? 1 : 0,
+      tunnelProtocol: ['none', 'hbone', 'istio-mtls'].indexOf(tunnelProtocol),
       workloadType: ['deployment', 'cronjob', 'pod', 'job'].indexOf(workloadType),
       status: status === 'unhealthy' ? 1 : 0,
       networkMode: networkMode === 'host-network' ? 1 : 0,

@@ -111,7 +111,7 @@ function routeToWorkload(
   if (choice.kind === 'resolve') return choice;
   if (choice.kind === 'none') return reject('NO_ROUTE', choice.detail);
   const target: SocketAddress = { ip: choice.ip, port };
-  if (workload.tunnelProtocol === 'none') return { kind: 'plain', to: target, workload, service };
+  if (workload.tunnelProtocol !== 'hbone') return { kind: 'plain', to: target, workload, service };
   return {
     kind: 'hbone',
     via: 'destination',

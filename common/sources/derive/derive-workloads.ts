@@ -12,9 +12,10 @@ import type { Derivation } from './derivation.ts';
 import type { EntryClaim } from './host-claims.ts';
 import { workloadOfNetworkGateway } from './network-gateway.ts';
 import { waypointPolicyKeys } from './policy-for-waypoint.ts';
-import { peerAuthenticationKeys } from './policy-from-peer-authentication.ts';
+import { type PeerAuthentications, peerAuthenticationKeys } from './policy-from-peer-authentication.ts';
 import { type MeshService, meshServiceOfClaim } from './service-directory.ts';
 import { bindWaypointOfService } from './service-from-service.ts';
+import { withPlaintextPorts } from './tunnel-protocol.ts';
 import type { Waypoint } from './waypoint.ts';
 import { bindWaypoint } from './waypoint-binding.ts';
 import { inForceIn, serviceOfSlice, type WorkloadContext } from './workload-context.ts';
@@ -46,13 +47,16 @@ export function workloadOfPod(pod: Pod, context: WorkloadContext): Workload | un
     const service = context.services.byKey.get(key);
     if (service !== undefined) memberOf.push(service);
   }
-  return workloadFromPod(pod, memberOf, policyKeysOf(meta, memberOf, context), context.derivation);
+  const workload = workloadFromPod(pod, memberOf, policyKeysOf(meta, memberOf, context), context.derivation);
+  return workload && withMtlsModes(workload, meta, context);
 }
 
 export function workloadOfEntry(entry: WorkloadEntry, context: WorkloadContext): Workload | undefined {
   const meta = { ...entry.object.metadata, labels: entry.labels };
   const memberOf = servicesSelecting(meta, context);
-  return workloadFromWorkloadEntry(entry, memberOf, policyKeysOf(meta, memberOf, context), context.derivation);
+  const policies = policyKeysOf(meta, memberOf, context);
+  const workload = workloadFromWorkloadEntry(entry, memberOf, policies, context.derivation);
+  return workload && withMtlsModes(workload, meta, context);
 }
 
 /** @param claims those of its hosts that hold */
@@ -65,7 +69,8 @@ export function workloadsOfServiceEntry(
   return endpointsOf(entry, claims).flatMap(([endpoint, served]) => {
     const memberOf = served.map(meshServiceOfClaim);
     const policies = policyKeysOf(meta, memberOf, context);
-    return workloadFromEntryEndpoint(entry, endpoint, memberOf, policies, context.derivation) ?? [];
+    const workload = workloadFromEntryEndpoint(entry, endpoint, memberOf, policies, context.derivation);
+    return workload === undefined ? [] : withMtlsModes(workload, meta, context);
   });
 }
 
@@ -94,16 +99,25 @@ function endpointsOf(
 }
 
 function policyKeysOf(meta: ObjectMeta, memberOf: readonly MeshService[], context: WorkloadContext): readonly string[] {
-  const { derivation, policies, peerAuthentications } = context;
+  const { derivation, policies } = context;
   const { rootNamespace, waypointAdmission } = derivation.settings;
   const selected = inForceIn(policies, meta.namespace, rootNamespace)
     .filter(({ labels }) => isSubset(labels, meta.labels))
     .map(({ key }) => key)
     .sort();
-  const all = inForceIn(peerAuthentications, meta.namespace, rootNamespace);
-  const byPeer = peerAuthenticationKeys(meta.namespace, meta.labels, { all, rootNamespace });
+  const byPeer = peerAuthenticationKeys(meta.namespace, meta.labels, peerAuthenticationsOf(meta, context));
   if (waypointAdmission !== 'automatic') return [...selected, ...byPeer];
   return [...selected, ...byPeer, ...waypointPolicyKeys(waypointsBefore(meta, memberOf, derivation), derivation)];
+}
+
+function withMtlsModes(workload: Workload, meta: ObjectMeta, context: WorkloadContext): Workload {
+  if (workload.tunnelProtocol !== 'istio-mtls') return workload;
+  return withPlaintextPorts(workload, meta.labels, peerAuthenticationsOf(meta, context));
+}
+
+function peerAuthenticationsOf({ namespace }: ObjectMeta, context: WorkloadContext): PeerAuthentications {
+  const { rootNamespace } = context.derivation.settings;
+  return { all: inForceIn(context.peerAuthentications, namespace, rootNamespace), rootNamespace };
 }
 
 function waypointsBefore(

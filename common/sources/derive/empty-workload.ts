@@ -6,6 +6,7 @@ export const emptyWorkload: Omit<Workload, 'uid' | 'name' | 'namespace' | 'trust
   hostname: '',
   network: '',
   tunnelProtocol: 'none',
+  plaintextPorts: [],
   serviceAccount: '',
   waypoint: undefined,
   networkGateway: undefined,

@@ -28,12 +28,21 @@ export function peerAuthenticationKeys(
   labels: Labels,
   sources: PeerAuthentications,
 ): readonly string[] {
-  const own = oldest(sources, (source) => isOfWorkload(source, namespace, labels, sources));
-  const inherited = inheritedMode(namespace, sources);
-  const mode = own === undefined || own.mode === 'UNSET' ? inherited : own.mode;
+  const { own, mode } = mtlsModeOf(namespace, labels, sources);
   const ports = own && convertPorts(own, sources);
   if (ports !== undefined) return [policyKey(ports)];
   return mode === 'STRICT' ? [policyKey(staticStrict(sources.rootNamespace))] : [];
+}
+
+/** What holds for a workload: its own PeerAuthentication, whose ports may say otherwise, and the mode in general. */
+export function mtlsModeOf(
+  namespace: string,
+  labels: Labels,
+  sources: PeerAuthentications,
+): { readonly own: PeerAuthentication | undefined; readonly mode: MtlsMode } {
+  const own = oldest(sources, (source) => isOfWorkload(source, namespace, labels, sources));
+  const isInherited = own === undefined || own.mode === 'UNSET';
+  return { own, mode: isInherited ? inheritedMode(namespace, sources) : own.mode };
 }
 
 function staticStrict(rootNamespace: string): AuthorizationPolicy {

@@ -31,6 +31,8 @@ export function wdsJson(snapshot: MeshSnapshot): WdsJson {
   };
 }
 
+const tunnelProtocols = { none: undefined, hbone: 'HBONE', 'istio-mtls': 'LEGACY_ISTIO_MTLS' };
+
 function workloadJson(workload: Workload): unknown {
   const services = Object.fromEntries(
     [...workload.services].map(([key, ports]) => [key, compact({ ports: ports.map(portJson) })]),
@@ -42,7 +44,7 @@ function workloadJson(workload: Workload): unknown {
     addresses: workload.addresses,
     hostname: workload.hostname,
     network: workload.network,
-    tunnelProtocol: workload.tunnelProtocol === 'hbone' ? 'HBONE' : undefined,
+    tunnelProtocol: tunnelProtocols[workload.tunnelProtocol],
     trustDomain: workload.trustDomain === 'cluster.local' ? undefined : workload.trustDomain,
     serviceAccount: workload.serviceAccount,
     waypoint: gatewayJson(workload.waypoint),

@@ -127,7 +127,7 @@ t.test('what cannot be meant is refused, with the reason', async (t) => {
   const refusals: readonly (readonly [() => void, RegExp])[] = [
     [workload({ uid: '' }), /no uid/],
     [workload({ addresses: [Buffer.alloc(5)] }), /5 bytes instead of 4 or 16/],
-    [workload({ tunnelProtocol: 2 }), /tunnel_protocol 2 is unknown/],
+    [workload({ tunnelProtocol: 3 }), /tunnel_protocol 3 is unknown/],
     [workload({ status: -1 }), /status -1 is unknown/],
     [workload({ services: { plain: {} } }), /"plain" is not written as namespace/],
     [workload({ services: { 'a/b': { ports: [{ servicePort: 65_536 }] } } }), /65536 is no port/],

@@ -122,13 +122,13 @@ t.test('a bad resource is refused by name, the good ones count, and what it was 
   held.begin();
   held.receive({ nonce: '1', resources: [sent('a', '1')] });
   const poison = { name: 'Kubernetes//Pod/default/a', version: '2', value: Buffer.from([0xff]) };
-  const legacy = encodeRaw('Address', { workload: { uid: 'l', tunnelProtocol: 2 } });
+  const newer = encodeRaw('Address', { workload: { uid: 'l', tunnelProtocol: 3 } });
   const received = held.receive({
     nonce: '2',
-    resources: [poison, sent('b'), { name: 'l', value: legacy }, { name: 'huge', value: Buffer.alloc(3_000_000) }],
+    resources: [poison, sent('b'), { name: 'l', value: newer }, { name: 'huge', value: Buffer.alloc(3_000_000) }],
   });
   t.same(names(held), ['a', 'b']);
-  t.match(received.request, { responseNonce: '2', errorDetail: { message: /default\/a: .*; l: tunnel_protocol 2 / } });
+  t.match(received.request, { responseNonce: '2', errorDetail: { message: /default\/a: .*; l: tunnel_protocol 3 / } });
   t.match(received.request.errorDetail?.message, /huge: it has 3\d+ bytes, more than 2097152/);
   t.equal(received.rejected.length, 3);
   t.equal(received.sync, 'waiting', 'a refusal is no acknowledgement');

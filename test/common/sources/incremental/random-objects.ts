@@ -29,6 +29,7 @@ function meta(random: Random, names: readonly string[], more: Json = {}): Json {
     ...(random() < 0.1 && { 'istio.io/use-waypoint-namespace': 'b' }),
     ...(random() < 0.1 && { 'istio.io/rev': 'another' }),
     ...(random() < 0.1 && { 'istio.io/use-waypoint-canary': 'other' }),
+    ...(random() < 0.3 && { 'security.istio.io/tlsMode': 'istio' }),
   };
   const annotations = {
     ...(random() < 0.5 && { 'ambient.istio.io/redirection': 'enabled' }),
@@ -162,7 +163,7 @@ const peerAuthentication = (random: Random): Json => ({
       selector: { matchLabels: { app: pick(random, apps) } },
       portLevelMtls: { 8080: { mode: 'DISABLE' } },
     }),
-    mtls: { mode: one(random, 'STRICT', 'PERMISSIVE', 'UNSET', 'bad') },
+    mtls: { mode: one(random, 'STRICT', 'PERMISSIVE', 'DISABLE', 'UNSET', 'bad') },
   },
 });
 
