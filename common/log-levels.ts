@@ -20,11 +20,11 @@ export function parseDirectives(text: string, before: LevelDirectives = defaultD
   let { fallback } = before;
   const scopes = new Map(before.scopes);
   for (const directive of text.split(',').map((part) => part.trim())) {
-    const [left = '', right, ...rest] = directive.split('=');
-    const level = asLevel(right ?? left);
-    if (level === undefined || rest.length > 0 || left === '') return { kind: 'invalid', directive };
-    if (right === undefined) fallback = level;
-    else scopes.set(withoutCrate(left), level);
+    const { scope, word } = splitDirective(directive);
+    const level = asLevel(word);
+    if (level === undefined || scope === '') return { kind: 'invalid', directive };
+    if (scope === undefined) fallback = level;
+    else scopes.set(withoutCrate(scope), level);
   }
   return { kind: 'valid', directives: { fallback, scopes } };
 }
@@ -43,8 +43,18 @@ export function writeDirectives({ fallback, scopes }: LevelDirectives): string {
   return [...[...scopes].map(([scope, level]) => `${scope}=${level}`), fallback].join(',');
 }
 
+/** `level`, `scope=level`, or `scope:level` as istioctl's help has it; a scope may be `proxy::outbound`. */
+function splitDirective(directive: string): { readonly scope: string | undefined; readonly word: string } {
+  const [, scope, word = directive] = /^([^=]*?)(?:=|(?<!:):(?!:))([^=:]*)$/.exec(directive) ?? [];
+  return { scope, word };
+}
+
+/** istioctl's names for two of them. */
+const otherNames: Readonly<Record<string, LogLevel>> = { warning: 'warn', critical: 'error' };
+
 function asLevel(text: string): LogLevel | undefined {
-  return logLevels.find((level) => level === text.toLowerCase());
+  const name = text.toLowerCase();
+  return logLevels.find((level) => level === name) ?? otherNames[name];
 }
 
 /** ztunnel's users write its module names. */
