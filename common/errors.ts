@@ -8,14 +8,7 @@ export interface OnTheWire {
   /** Status that answers a CONNECT request which fails with this code. */
   readonly connectStatus: 400 | 401 | 503;
   /** Value of the label `response_flags` of the TCP metrics. */
-  readonly responseFlag:
-    | '-'
-    | 'DENY'
-    | 'CONNECT'
-    | 'TLS_FAILURE'
-    | 'H2_HANDSHAKE_FAILURE'
-    | 'NETWORK_POLICY'
-    | 'IDENTITY_ERROR';
+  readonly responseFlag: '-' | 'DENY' | 'CONNECT' | 'H2_HANDSHAKE_FAILURE' | 'NETWORK_POLICY' | 'IDENTITY_ERROR';
   readonly level: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -39,7 +32,8 @@ export const onTheWire = {
   TUNNEL_REFUSED: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   TUNNEL_LOST: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   TUNNEL_PROTOCOL: { connectStatus: 503, responseFlag: 'H2_HANDSHAKE_FAILURE', level: 'warn' },
-  TLS_FAILED: { connectStatus: 503, responseFlag: 'TLS_FAILURE', level: 'warn' },
+  // ztunnel keeps TLS_FAILURE for its own settings of TLS: a handshake that fails is a connection that fails.
+  TLS_FAILED: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   PEER_IDENTITY_MISMATCH: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   IDENTITY_UNAVAILABLE: { connectStatus: 503, responseFlag: 'IDENTITY_ERROR', level: 'error' },
   CONNECTION_RESET: { connectStatus: 503, responseFlag: 'CONNECT', level: 'debug' },
