@@ -1,6 +1,6 @@
 // The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
 // one interleaved run. usage: npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
-// [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--idle N] [--json FILE] [--keep FOLDER (logs, profiles)]
+// [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)] [--system-calls (counts them; speeds then mean nothing)]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { table } from '../../deploy/local/mesh-status.ts';
 import { istioResources, kubernetesObjects, type MeshPod, mesh, trustDomain } from '../interop/two-pod-mesh.ts';
 import { unpackPeers } from '../support/peers.ts';
 import { ip } from '../support/pod-network.ts';
+import { countSystemCalls, describeCalls } from './count-system-calls-process.ts';
 import { cpuSeconds, median, pssMegabytes } from './process-figures.ts';
 import { compileLoadGenerator, type PairKind, type ProxyPair, startPair } from './proxy-pair.ts';
 import { readFigures, works } from './tunnel-works.ts';
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     'node-options': { type: 'string', default: '' },
     json: { type: 'string' },
     keep: { type: 'string' },
+    'system-calls': { type: 'boolean', default: false },
   },
 });
 
@@ -126,7 +128,12 @@ async function measure(pair: ProxyPair, config: string, name: string, round: num
   const work = works[name];
   if (work === undefined) throw new Error(`unknown work ${name}: one of ${Object.keys(works).join(', ')}`);
   const before = cpuSeconds(pair.pids);
-  const { value, p99Us, units } = readFigures(work, await pair.load(work.args(Number(options.seconds))));
+  const load = () => pair.load(work.args(Number(options.seconds)));
+  if (options['system-calls'] && pair.pids.length > 0) {
+    const { result, calls } = await countSystemCalls(pair.pids, load);
+    process.stdout.write(`${config} ${name}: ${describeCalls(calls, readFigures(work, result).units)}\n`);
+  }
+  const { value, p99Us, units } = readFigures(work, await load());
   return { config, work: name, round, value, p99Us, cpuUs: ((cpuSeconds(pair.pids) - before) * 1e6) / units };
 }
 
