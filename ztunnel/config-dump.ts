@@ -62,7 +62,8 @@ function dumpPath({ protocol, source, originalDestination, actualDestination }: 
   return {
     src: formatSocketAddress(source),
     actualDst: formatSocketAddress(actualDestination),
-    originalDst: originalDestination,
+    originalDst:
+      typeof originalDestination === 'object' ? formatSocketAddress(originalDestination) : originalDestination,
     protocol,
   };
 }

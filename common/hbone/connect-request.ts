@@ -2,59 +2,87 @@
 // and the events that the session is to send the stream.
 import type { ConnectionSession } from '../http2/connection-session.ts';
 import { SessionStream } from '../http2/session-stream.ts';
-import type { StreamEvents, StreamState } from '../http2/stream-state.ts';
+import type { StreamEnd, StreamEvents, StreamState } from '../http2/stream-state.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { SocketAddress } from '../net/address.ts';
+import type { ByteStream } from '../net/byte-stream.ts';
 import type { ConnectHeaders, ConnectRequest } from './hbone.ts';
 
-export type RequestFacts = Pick<
-  ConnectRequest,
-  'method' | 'authority' | 'headers' | 'peerIdentity' | 'localIdentity' | 'peerAddress' | 'localAddress'
->;
+type RequestHead = Pick<ConnectRequest, 'method' | 'authority' | 'headers'>;
 
-export interface PendingRequest {
-  readonly request: ConnectRequest;
-  /** Who listens to the stream now. */
-  events(): StreamEvents;
-}
+/** The same for all requests of a tunnel. */
+export type RequestEnds = Pick<ConnectRequest, 'peerIdentity' | 'localIdentity' | 'peerAddress' | 'localAddress'>;
 
-export function createConnectRequest(
-  session: ConnectionSession,
-  stream: StreamState,
-  facts: RequestFacts,
-): PendingRequest {
-  const bytes = new SessionStream(session, stream);
-  const onAbort: (() => void)[] = [];
-  let answer: 'due' | 'given' | 'aborted' = 'due';
+/** The request for whoever decides; `events` is who listens to its stream now. */
+export class PendingRequest implements ConnectRequest, StreamEvents {
+  readonly method: string;
+  readonly authority: string;
+  readonly headers: ConnectHeaders;
+  readonly peerIdentity: Identity | undefined;
+  readonly localIdentity: Identity;
+  readonly peerAddress: SocketAddress;
+  readonly localAddress: SocketAddress;
+  private readonly session: ConnectionSession;
+  private readonly stream: StreamState;
+  private readonly bytes: SessionStream;
+  private readonly abortListeners: (() => void)[] = [];
+  private answer: 'due' | 'given' | 'aborted' = 'due';
 
-  const whileUnanswered: StreamEvents = {
-    onResponse() {},
-    onData: (chunk) => bytes.onData(chunk),
-    onEnd: () => bytes.onEnd(),
-    onWritable: () => bytes.onWritable(),
-    onGone(end) {
-      bytes.onGone(end);
-      answer = 'aborted';
-      for (const listener of onAbort) listener();
-    },
-  };
-  const { method, authority, headers, peerIdentity, localIdentity, peerAddress, localAddress } = facts;
-  const request: ConnectRequest = {
-    ...{ method, authority, headers, peerIdentity, localIdentity, peerAddress, localAddress },
-    accept(responseHeaders: ConnectHeaders) {
-      if (answer !== 'due') return bytes;
-      answer = 'given';
-      stream.events = bytes;
-      session.respond(stream, [[':status', '200'], ...responseHeaders], 'more');
-      return bytes;
-    },
-    reject(status) {
-      if (answer !== 'due') return;
-      answer = 'given';
-      session.respond(stream, [[':status', String(status)]], 'end-stream');
-    },
-    onAbort(listener) {
-      if (answer === 'aborted') setImmediate(listener);
-      else onAbort.push(listener);
-    },
-  };
-  return { request, events: () => (answer === 'given' ? bytes : whileUnanswered) };
+  constructor(session: ConnectionSession, stream: StreamState, head: RequestHead, ends: RequestEnds) {
+    this.session = session;
+    this.stream = stream;
+    this.bytes = new SessionStream(session, stream);
+    this.method = head.method;
+    this.authority = head.authority;
+    this.headers = head.headers;
+    this.peerIdentity = ends.peerIdentity;
+    this.localIdentity = ends.localIdentity;
+    this.peerAddress = ends.peerAddress;
+    this.localAddress = ends.localAddress;
+  }
+
+  get events(): StreamEvents {
+    return this.answer === 'given' ? this.bytes : this;
+  }
+
+  accept(responseHeaders: ConnectHeaders): ByteStream {
+    if (this.answer !== 'due') return this.bytes;
+    this.answer = 'given';
+    this.stream.events = this.bytes;
+    this.session.respond(this.stream, [[':status', '200'], ...responseHeaders], 'more');
+    return this.bytes;
+  }
+
+  reject(status: number): void {
+    if (this.answer !== 'due') return;
+    this.answer = 'given';
+    this.session.respond(this.stream, [[':status', String(status)]], 'end-stream');
+  }
+
+  onAbort(listener: () => void): void {
+    if (this.answer === 'aborted') setImmediate(listener);
+    else this.abortListeners.push(listener);
+  }
+
+  // What follows is the session's, until the request is answered.
+
+  onResponse(): void {}
+
+  onData(chunk: Buffer): void {
+    this.bytes.onData(chunk);
+  }
+
+  onEnd(): void {
+    this.bytes.onEnd();
+  }
+
+  onWritable(): void {
+    this.bytes.onWritable();
+  }
+
+  onGone(end: StreamEnd): void {
+    this.bytes.onGone(end);
+    this.answer = 'aborted';
+    for (const listener of this.abortListeners) listener();
+  }
 }

@@ -1,9 +1,11 @@
 // Opens one CONNECT stream in a tunnel and waits for its answer (ztunnel.md §3.3, §3.4). In: an open tunnel, authority, headers.
 // Out: the stream after a 200; else the error, and whether the peer can have acted on the request.
+import { deadlinesAfter } from '../deadlines.ts';
 import { MeshError } from '../errors.ts';
 import { errorCodeText } from '../http2/error-code.ts';
 import { SessionStream } from '../http2/session-stream.ts';
 import type { Response, StreamEnd, StreamEvents } from '../http2/stream-state.ts';
+import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
 import type { ByteStream } from '../net/byte-stream.ts';
 import type { ConnectHeaders } from './hbone.ts';
 import type { OpenTunnel } from './tunnel-client.ts';
@@ -13,8 +15,8 @@ export interface ConnectCall {
   readonly authority: string;
   readonly headers: ConnectHeaders;
   readonly timeoutMs: number;
-  /** Address of the next hop, for messages. */
-  readonly peerName: string;
+  /** For messages. */
+  readonly nextHop: SocketAddress;
 }
 
 export type ConnectOutcome =
@@ -26,9 +28,14 @@ export function openConnectStream(call: ConnectCall): Promise<ConnectOutcome> {
   const { connection } = call.tunnel;
   return new Promise((resolve) => {
     const fields = [[':method', 'CONNECT'], [':authority', call.authority], ...call.headers] as const;
+    const deadlines = deadlinesAfter(call.timeoutMs);
     const settle = (outcome: ConnectOutcome): void => {
-      clearTimeout(deadline);
+      deadlines.callOff(giveUp);
       resolve(outcome);
+    };
+    const giveUp = (): void => {
+      if (stream) connection.session.reset(stream, 'CANCEL');
+      settle({ kind: 'failed', fate: 'answered', error: silence(call) });
     };
     const events: StreamEvents = {
       onResponse(response) {
@@ -48,11 +55,8 @@ export function openConnectStream(call: ConnectCall): Promise<ConnectOutcome> {
       onGone: (end) => settle(lossOf(call, end)),
     };
     const stream = connection.session.open(fields, events);
-    const deadline = setTimeout(() => {
-      if (stream) connection.session.reset(stream, 'CANCEL');
-      settle({ kind: 'failed', fate: 'answered', error: silence(call) });
-    }, call.timeoutMs);
-    if (!stream) settle({ kind: 'failed', fate: 'unprocessed', error: noRoom(call) });
+    if (stream) deadlines.set(giveUp);
+    else settle({ kind: 'failed', fate: 'unprocessed', error: noRoom(call) });
   });
 }
 
@@ -63,29 +67,29 @@ const refusals: Record<number, { readonly reason: string; readonly remedy: strin
   503: { reason: 'Service Unavailable', remedy: 'it could not reach the target' },
 };
 
-function refusal({ authority, peerName }: ConnectCall, { status }: Response): MeshError {
+function refusal({ authority, nextHop }: ConnectCall, { status }: Response): MeshError {
   const { reason = '', remedy = '' } = refusals[status] ?? {};
   const answer = `http status: ${status} ${reason}`.trimEnd();
-  const detail = `${peerName} answered this to CONNECT ${authority}${remedy && `, so ${remedy}`}`;
+  const detail = `${formatSocketAddress(nextHop)} answered this to CONNECT ${authority}${remedy && `, so ${remedy}`}`;
   return new MeshError('TUNNEL_REFUSED', `${answer}: ${detail}`);
 }
 
-function silence({ authority, peerName, timeoutMs }: ConnectCall): MeshError {
+function silence({ authority, nextHop, timeoutMs }: ConnectCall): MeshError {
   return new MeshError(
     'UPSTREAM_CONNECT_TIMEOUT',
-    `${peerName} did not answer CONNECT ${authority} within ${timeoutMs} ms; it may be unable to reach the target`,
+    `${formatSocketAddress(nextHop)} did not answer CONNECT ${authority} within ${timeoutMs} ms; it may be unable to reach the target`,
   );
 }
 
-function noRoom({ authority, peerName }: ConnectCall): MeshError {
+function noRoom({ authority, nextHop }: ConnectCall): MeshError {
   return new MeshError(
     'TUNNEL_LOST',
-    `the tunnel with ${peerName} takes no more streams, so CONNECT ${authority} cannot be sent`,
+    `the tunnel with ${formatSocketAddress(nextHop)} takes no more streams, so CONNECT ${authority} cannot be sent`,
   );
 }
 
 function lossOf(call: ConnectCall, end: StreamEnd): ConnectOutcome {
-  const what = `CONNECT ${call.authority} to ${call.peerName} was not answered`;
+  const what = `CONNECT ${call.authority} to ${formatSocketAddress(call.nextHop)} was not answered`;
   if (end.kind === 'lost') {
     const fate = end.fate === 'unprocessed' ? 'unprocessed' : 'unanswered';
     return { kind: 'failed', fate, error: new MeshError(...lostText(call, what, end.error), { cause: end.error }) };

@@ -8,7 +8,9 @@ export function formatForwarded(source: SocketAddress, serviceHostname: string |
 
 /** The service's hostname from the first `forwarded` line; undefined when it names none. */
 export function forwardedHost(line: string | undefined): string | undefined {
-  for (const part of (line ?? '').split(';')) {
+  // Most name none.
+  if (line === undefined || !line.includes('host=')) return undefined;
+  for (const part of line.split(';')) {
     const [, value] = /^\s*host=([\x21-\x7e]*)\s*$/.exec(part) ?? [];
     if (value === undefined) continue;
     return value.replace(/^"(.*)"$/, '$1') || undefined;

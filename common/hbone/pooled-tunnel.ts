@@ -1,4 +1,5 @@
 // One tunnel in the pool, from its dial to its end: who waits for it, how many streams it carries, when it has idled too long.
+import { type Deadlines, deadlinesAfter } from '../deadlines.ts';
 import { MeshError } from '../errors.ts';
 import type { ConnectionHandlers } from '../http2/connection-socket.ts';
 import type { Logger } from '../log.ts';
@@ -19,13 +20,18 @@ export class PooledTunnel implements TunnelFacts {
   state: 'dialling' | 'open' | 'closing' = 'dialling';
   private readonly facts: PooledTunnelFacts;
   private readonly dialled: Promise<OpenTunnel>;
-  private open: OpenTunnel | undefined;
+  /** Once its dial has succeeded. Whoever takes it opens its stream in the same turn. */
+  open: OpenTunnel | undefined;
   private waiting = 0;
-  private idleTimer: NodeJS.Timeout | undefined;
+  private readonly idle: Deadlines;
+  private readonly onIdle = (): void => {
+    if (this.streams === 0) this.release();
+  };
   private end: 'due' | 'told' = 'due';
 
   constructor(dial: (handlers: DialHandlers) => Promise<OpenTunnel>, facts: PooledTunnelFacts) {
     this.facts = facts;
+    this.idle = deadlinesAfter(facts.idleTimeoutMs);
     this.dialled = dial({
       onStreamClosed: () => this.watchIdle(),
       onGoAway: () => {
@@ -52,12 +58,11 @@ export class PooledTunnel implements TunnelFacts {
     return this.open?.notAfterMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The tunnel once it is open; the caller opens its stream in the same turn. @throws MeshError of the dial */
+  /** Waits for the dial; the caller opens its stream in the same turn. @throws MeshError of the dial */
   async join(): Promise<OpenTunnel> {
     this.waiting += 1;
-    clearTimeout(this.idleTimer);
     try {
-      return this.open ?? (await this.dialled);
+      return await this.dialled;
     } finally {
       this.waiting -= 1;
     }
@@ -67,7 +72,7 @@ export class PooledTunnel implements TunnelFacts {
   release(): void {
     const before = this.state;
     this.state = 'closing';
-    clearTimeout(this.idleTimer);
+    this.idle.callOff(this.onIdle);
     // Who waits for the dial still gets its stream, in the turn in which it ends.
     if (before === 'dialling') this.dialled.then(() => setImmediate(() => this.release())).catch(() => {});
     else this.open?.connection.drain();
@@ -87,17 +92,16 @@ export class PooledTunnel implements TunnelFacts {
   }
 
   private watchIdle(): void {
-    clearTimeout(this.idleTimer);
+    this.idle.callOff(this.onIdle);
     if (this.state !== 'open' || this.streams > 0) return;
-    this.idleTimer = setTimeout(() => this.release(), this.facts.idleTimeoutMs);
-    this.idleTimer.unref();
+    this.idle.set(this.onIdle);
   }
 
   private gone(): void {
     if (this.end === 'told') return;
     this.end = 'told';
     this.state = 'closing';
-    clearTimeout(this.idleTimer);
+    this.idle.callOff(this.onIdle);
     this.facts.onGone();
   }
 }

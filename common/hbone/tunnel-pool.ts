@@ -59,21 +59,22 @@ class TunnelPool implements TunnelDialer {
   }
 
   async connect(target: TunnelTarget, authority: string, headers: ConnectHeaders): Promise<ConnectedStream> {
-    const peerName = formatSocketAddress(target.nextHop);
+    const { nextHop } = target;
     for (let attempt = 1; ; attempt++) {
       if (this.state === 'draining') {
-        throw new MeshError('DRAINED', `CONNECT ${authority} to ${peerName} was not sent: this proxy is shutting down`);
+        const what = `CONNECT ${authority} to ${formatSocketAddress(nextHop)}`;
+        throw new MeshError('DRAINED', `${what} was not sent: this proxy is shutting down`);
       }
       const { tunnel, age } = this.tunnelFor(target);
-      const open = await tunnel.join();
-      const call = { tunnel: open, authority, headers, timeoutMs: this.settings.answerTimeoutMs, peerName };
+      const open = tunnel.open ?? (await tunnel.join());
+      const call = { tunnel: open, authority, headers, timeoutMs: this.settings.answerTimeoutMs, nextHop };
       const outcome = await openConnectStream(call);
       if (outcome.kind === 'connected') {
         return {
           stream: outcome.stream,
           responseHeaders: outcome.responseHeaders,
           peer: open.peer,
-          nextHop: target.nextHop,
+          nextHop,
         };
       }
       if (attempt >= maxAttempts || !mayRetry(outcome, age)) throw outcome.error;

@@ -11,7 +11,7 @@ import { formatSocketAddress } from '../net/address.ts';
 import type { AcceptedSocket } from '../net/socket-factory.ts';
 import type { SecuredSocket } from '../tls/tls-client.ts';
 import { secureAsServer } from '../tls/tls-server.ts';
-import { createConnectRequest } from './connect-request.ts';
+import { PendingRequest } from './connect-request.ts';
 import type { ConnectRequest } from './hbone.ts';
 import { defaultTunnelTimes, type TunnelTimes } from './tunnel-client.ts';
 
@@ -123,9 +123,9 @@ class AcceptingServer implements TunnelServer {
       pingTimeoutMs: this.times.pingTimeoutMs,
       handlers: {
         onRequest: (stream, head) => {
-          const { request, events } = createConnectRequest(connection.session, stream, { ...head, ...facts });
+          const request = new PendingRequest(connection.session, stream, head, facts);
           this.decide(request);
-          return events();
+          return request.events;
         },
         onStreamClosed() {},
         onGoAway() {},

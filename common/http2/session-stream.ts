@@ -30,7 +30,7 @@ export class SessionStream implements ByteStream, StreamEvents {
   open(sink: ByteSink): void {
     this.sink = sink;
     this.flow = 'flowing';
-    this.scheduleDelivery();
+    this.deliverSoon();
   }
 
   pause(): void {
@@ -40,7 +40,7 @@ export class SessionStream implements ByteStream, StreamEvents {
   resume(): void {
     if (!this.sink || this.flow === 'flowing') return;
     this.flow = 'flowing';
-    this.scheduleDelivery();
+    this.deliverSoon();
   }
 
   write(chunk: Buffer): boolean {
@@ -103,6 +103,11 @@ export class SessionStream implements ByteStream, StreamEvents {
   private pass(sink: ByteSink, chunk: Buffer): void {
     sink.onData(chunk);
     this.session.consume(this.stream, chunk.length);
+  }
+
+  /** What has come already, if anything has. */
+  private deliverSoon(): void {
+    if (!this.held.isEmpty || this.peerEnd !== 'none' || this.outcome !== undefined) this.scheduleDelivery();
   }
 
   private scheduleDelivery(): void {

@@ -8,18 +8,23 @@ export interface Identity {
   readonly uri: string;
 }
 
-export function identityOf(workload: {
+interface Named {
   readonly trustDomain: string;
   readonly namespace: string;
   readonly serviceAccount: string;
-}): Identity {
+}
+
+/** Every connection asks for those of its ends, whose workloads never change. */
+const known = new WeakMap<Named, Identity>();
+
+export function identityOf(workload: Named): Identity {
+  const before = known.get(workload);
+  if (before !== undefined) return before;
   const { trustDomain, namespace, serviceAccount } = workload;
-  return {
-    trustDomain,
-    namespace,
-    serviceAccount,
-    uri: `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`,
-  };
+  const uri = `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
+  const identity = { trustDomain, namespace, serviceAccount, uri };
+  known.set(workload, identity);
+  return identity;
 }
 
 /** Undefined for anything but exactly the form above. */

@@ -22,6 +22,7 @@ type Field =
   | 'principal'
   | 'namespace';
 
+const spiffePrefix = 'spiffe://';
 /** How many rules an explanation speaks of. */
 const maxExplainedRules = 3;
 
@@ -66,7 +67,7 @@ function failingField(match: PolicyMatch, facts: AuthorizationFacts): Field | un
     account.namespace === identity?.namespace && account.serviceAccount === identity.serviceAccount;
   if (!passes(match.serviceAccounts, match.notServiceAccounts, sameAccount)) return 'service account';
   // Without an identity no principal fits, not even in a `not` list: that is how a DENY policy refuses plain text.
-  const principal = identity?.uri.replace(/^spiffe:\/\//, '');
+  const principal = identity?.uri.slice(spiffePrefix.length);
   const samePrincipal = (wanted: StringMatch) => principal !== undefined && isTextMatch(wanted, principal);
   if (!passes(match.principals, match.notPrincipals, samePrincipal)) return 'principal';
   const sameNamespace = (wanted: StringMatch) => isTextMatch(wanted, identity?.namespace ?? '');
@@ -85,7 +86,11 @@ function passes<T>(
 }
 
 function isEmpty(match: PolicyMatch): boolean {
-  return Object.values(match).every((list: readonly unknown[] | undefined) => list === undefined || list.length === 0);
+  for (const name in match) {
+    const list = match[name as keyof PolicyMatch];
+    if (list !== undefined && list.length > 0) return false;
+  }
+  return true;
 }
 
 function isTextMatch(match: StringMatch, text: string): boolean {

@@ -15,76 +15,93 @@ export interface StreamCopy {
   abort(reason: Error): void;
 }
 
-interface Side {
-  readonly stream: ByteStream;
-  state: 'open' | 'closed';
-}
-
 export function copyStreams(
   downstream: ByteStream,
   upstream: ByteStream,
   count: ByteCount,
   onDone: (error: Error | undefined) => void,
 ): StreamCopy {
-  const down: Side = { stream: downstream, state: 'open' };
-  const up: Side = { stream: upstream, state: 'open' };
-  let firstLoss: Error | undefined;
+  const copy = new TwoWayCopy(downstream, upstream, count, onDone);
+  downstream.open(copy.down);
+  upstream.open(copy.up);
+  return copy;
+}
 
-  const onClose = (side: Side, other: Side, error: Error | undefined): void => {
-    side.state = 'closed';
+class TwoWayCopy implements StreamCopy {
+  readonly down: Side;
+  readonly up: Side;
+  readonly count: ByteCount;
+  readonly #onDone: (error: Error | undefined) => void;
+  #firstLoss: Error | undefined;
+
+  constructor(
+    downstream: ByteStream,
+    upstream: ByteStream,
+    count: ByteCount,
+    onDone: (error: Error | undefined) => void,
+  ) {
+    this.count = count;
+    this.#onDone = onDone;
+    this.down = new Side(this, downstream, 'down');
+    this.up = new Side(this, upstream, 'up');
+  }
+
+  abort(reason: Error): void {
+    this.#firstLoss ??= reason;
+    this.down.stream.reset(reason);
+    this.up.stream.reset(reason);
+  }
+
+  closed(other: Side, error: Error | undefined): void {
     if (error) {
-      firstLoss ??= error;
+      this.#firstLoss ??= error;
       if (other.state === 'open') other.stream.reset(error);
     }
-    if (other.state === 'closed') onDone(isOrdinaryEnd(firstLoss) ? undefined : firstLoss);
-  };
-  downstream.open(
-    sinkInto(
-      up,
-      down,
-      (bytes) => count.received(bytes),
-      (error) => onClose(down, up, error),
-    ),
-  );
-  upstream.open(
-    sinkInto(
-      down,
-      up,
-      (bytes) => count.sent(bytes),
-      (error) => onClose(up, down, error),
-    ),
-  );
-  return {
-    abort(reason) {
-      firstLoss ??= reason;
-      downstream.reset(reason);
-      upstream.reset(reason);
-    },
-  };
+    if (other.state === 'closed') this.#onDone(isOrdinaryEnd(this.#firstLoss) ? undefined : this.#firstLoss);
+  }
 }
 
 /** What one side reads goes to the other; what the other cannot take stops the reading. */
-function sinkInto(
-  to: Side,
-  from: Side,
-  count: (bytes: number) => void,
-  onClose: (error: Error | undefined) => void,
-): ByteSink {
-  return {
-    onData(chunk) {
-      // A side that has closed without error takes nothing more: as with TCP, writing to it is answered by a reset.
-      if (to.state === 'closed') return from.stream.reset(goneReason());
-      count(chunk.length);
-      if (!to.stream.write(chunk)) from.stream.pause();
-    },
-    onEnd() {
-      if (to.state === 'open') to.stream.end();
-    },
-    onWritable() {
-      if (to.state === 'open') to.stream.resume();
-    },
-    onClose,
-  };
+class Side implements ByteSink {
+  readonly stream: ByteStream;
+  state: 'open' | 'closed' = 'open';
+  readonly #copy: TwoWayCopy;
+  readonly #place: 'down' | 'up';
+
+  constructor(copy: TwoWayCopy, stream: ByteStream, place: 'down' | 'up') {
+    this.#copy = copy;
+    this.stream = stream;
+    this.#place = place;
+  }
+
+  get #other(): Side {
+    return this.#place === 'down' ? this.#copy.up : this.#copy.down;
+  }
+
+  onData(chunk: Buffer): void {
+    const other = this.#other;
+    // A side that has closed without error takes nothing more: as with TCP, writing to it is answered by a reset.
+    if (other.state === 'closed') {
+      this.stream.reset(goneReason());
+      return;
+    }
+    if (this.#place === 'down') this.#copy.count.received(chunk.length);
+    else this.#copy.count.sent(chunk.length);
+    if (!other.stream.write(chunk)) this.stream.pause();
+  }
+
+  onEnd(): void {
+    if (this.#other.state === 'open') this.#other.stream.end();
+  }
+
+  onWritable(): void {
+    if (this.#other.state === 'open') this.#other.stream.resume();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.state = 'closed';
+    this.#copy.closed(this.#other, error);
+  }
 }
 
 function goneReason(): MeshError {

@@ -1,5 +1,6 @@
 // Accepts and dials TCP connections as handles, without an object of node:net each. In: prepared descriptors. Out: handles,
 // or MeshErrors that name the address. Hot path: test/bench/tunnel.ts (connect64).
+import { deadlinesAfter } from '../deadlines.ts';
 import type { MeshError } from '../errors.ts';
 import { formatSocketAddress, parseIp, type SocketAddress } from './address.ts';
 import type { ConnectOptions, Listener } from './socket-factory.ts';
@@ -64,17 +65,19 @@ export function dialHandle(
 ): Promise<TcpHandle> {
   return new Promise((resolve, reject) => {
     const handle = createTcpHandle('socket');
+    const deadlines = deadlinesAfter(timeoutMs);
     const fail = (error: MeshError): void => {
-      clearTimeout(timer);
+      deadlines.callOff(giveUp);
       handle.close(() => {});
       reject(error);
     };
     const refuse = (status: number): void => fail(connectFailure(formatSocketAddress(to), errorOf('connect', status)));
-    const timer = setTimeout(() => fail(connectTimeout(formatSocketAddress(to), timeoutMs)), timeoutMs);
+    const giveUp = (): void => fail(connectTimeout(formatSocketAddress(to), timeoutMs));
+    deadlines.set(giveUp);
     let status = handle.open(descriptor);
     status ||= handle.setNoDelay(true);
     status ||= connectTo(handle, to.ip, to.port, (outcome) => {
-      clearTimeout(timer);
+      deadlines.callOff(giveUp);
       if (outcome === 0) resolve(handle);
       else if (outcome !== canceled) refuse(outcome);
     });

@@ -16,7 +16,7 @@ export interface ConnectionPath {
   readonly protocol: 'TCP' | 'HBONE';
   readonly source: SocketAddress;
   /** What was asked for; inbound: the `forwarded` host, where one was named. */
-  readonly originalDestination: string | undefined;
+  readonly originalDestination: SocketAddress | string | undefined;
   readonly actualDestination: SocketAddress;
 }
 

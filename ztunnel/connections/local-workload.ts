@@ -22,7 +22,15 @@ export interface LocalWorkloadOptions {
 }
 
 export function createLocalWorkload({ mesh, name, nodeName, waitMs = 5_000 }: LocalWorkloadOptions): LocalWorkload {
-  const find = (): Workload | undefined => mesh.workloadByName(name, nodeName);
+  let asOf = -1;
+  let found: Workload | undefined;
+  const find = (): Workload | undefined => {
+    if (asOf !== mesh.revision) {
+      asOf = mesh.revision;
+      found = mesh.workloadByName(name, nodeName);
+    }
+    return found;
+  };
   return {
     name,
     current: find,

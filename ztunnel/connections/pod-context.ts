@@ -1,6 +1,8 @@
 // What every connection of one pod needs, whichever way it goes: the pod's sockets and workload, the mesh, and where to
 // tell what happened.
+import type { Gate } from '../../common/gate.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
+import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketFactory } from '../../common/net/socket-factory.ts';
 import type { Series } from '../../common/telemetry/recorder.ts';
 import type { IllegalPorts } from '../illegal-ports.ts';
@@ -20,7 +22,18 @@ export interface PodContext {
   readonly journal: ConnectionJournal;
   readonly originalSource: OriginalSource;
   /** Accepted connections wait for it: all of the pod's listeners stand before any serves. */
-  readonly serving: Promise<void>;
+  readonly serving: Gate;
   /** `istio_tcp_sockets_open` by reporter. */
   readonly openSockets: { readonly source: Series; readonly destination: Series };
+}
+
+/** The pod, where its connections need not wait: it is served, and the mesh knows it. */
+export function servedWorkload({ serving, workload }: PodContext): Workload | undefined {
+  return serving.state === 'open' ? workload.current() : undefined;
+}
+
+/** @throws MeshError WORKLOAD_UNKNOWN */
+export async function awaitServedWorkload({ serving, workload }: PodContext): Promise<Workload> {
+  await serving.opened;
+  return await workload.get();
 }

@@ -9,7 +9,7 @@ import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionEntry } from '../connections/connection-journal.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
-import type { PodContext } from '../connections/pod-context.ts';
+import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { baggageText } from '../connections/workload-baggage.ts';
 import { decideInboundAdmission } from './inbound-admission.ts';
 import { inboundFacts } from './inbound-facts.ts';
@@ -26,8 +26,7 @@ export async function carryInbound(context: InboundContext, request: ConnectRequ
   const live = context.tracker.begin();
   request.onAbort(() => live.abort(peerGone(request)));
   try {
-    await unlessAborted(live, context.serving);
-    const workload = await unlessAborted(live, context.workload.get());
+    const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
     await admit(context, request, live, workload);
   } catch (cause) {
     const error = asError(cause);

@@ -23,12 +23,14 @@ export function inboundFacts(
 ): ConnectionFacts {
   const { peerAddress, localAddress } = request;
   const isFromHere = peer.network === undefined || peer.network.toLowerCase() === network.toLowerCase();
+  const source = isFromHere ? mesh.workloadByAddress(network, peerAddress.ip) : undefined;
   return {
     direction: 'inbound',
     source: {
       address: peerAddress,
-      workload: isFromHere ? mesh.workloadByAddress(network, peerAddress.ip) : undefined,
-      claimed: baggage === 'exchanged' ? peer.labels : undefined,
+      workload: source,
+      // Counts only where the mesh knows nobody there.
+      claimed: baggage === 'exchanged' && source === undefined ? peer.labels() : undefined,
       identity: request.peerIdentity,
     },
     destination: { address: localAddress, workload, claimed: undefined, identity: request.localIdentity },

@@ -33,13 +33,15 @@ export async function listenInbound(
       const workload = context.workload.current();
       return workload === undefined ? undefined : identityOf(workload);
     },
-    onRequest: (request) => void carryInbound({ ...context, listener }, request),
+    // Asked for only once a peer has been accepted below.
+    onRequest: (request) => void carryInbound(inbound, request),
     onRefused({ peer: source, local: destination }, error) {
       context.journal.deny({ source, destination, direction: 'inbound', error });
     },
   });
   const options = { port, host: 'any', transparent: context.originalSource !== 'never' } as const;
   const listener = await context.sockets.listenSockets(options, (accepted) => void secure(context, server, accepted));
+  const inbound: InboundContext = { ...context, listener };
   return {
     stop: () => listener.close(),
     drain: (deadlineMs) => server.drain(deadlineMs),
@@ -57,7 +59,7 @@ async function secure(
   openSockets.destination.add(1);
   socket.once('close', () => openSockets.destination.add(-1));
   socket.on('error', () => {});
-  await serving;
+  await serving.opened;
   // A workload that stays unknown, and a peer that has gone, are refused by the server, which says why.
   await workload.get().catch(() => {});
   server.serve(accepted);

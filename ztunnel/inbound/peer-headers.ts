@@ -9,15 +9,21 @@ export interface PeerHeaders {
   readonly forwardedHost: string | undefined;
   /** Named when the request came through a gateway. */
   readonly network: string | undefined;
-  readonly labels: PeerLabels | undefined;
+  readonly labels: () => PeerLabels | undefined;
 }
 
 export function readPeerHeaders(headers: ConnectHeaders): PeerHeaders {
-  const valuesOf = (wanted: string): string[] => headers.flatMap(([name, value]) => (name === wanted ? [value] : []));
-  const baggage = valuesOf('baggage');
+  const baggage: string[] = [];
+  let forwarded: string | undefined;
+  let network: string | undefined;
+  for (const [name, value] of headers) {
+    if (name === 'baggage') baggage.push(value);
+    else if (name === 'forwarded') forwarded ??= value;
+    else if (name === 'x-forwarded-network') network ??= value;
+  }
   return {
-    forwardedHost: forwardedHost(valuesOf('forwarded')[0]),
-    network: valuesOf('x-forwarded-network')[0],
-    labels: baggage.length === 0 ? undefined : labelsOfClaim(baggage),
+    forwardedHost: forwardedHost(forwarded),
+    network,
+    labels: () => (baggage.length === 0 ? undefined : labelsOfClaim(baggage)),
   };
 }

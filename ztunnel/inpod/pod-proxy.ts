@@ -1,6 +1,7 @@
 // Everything that runs for one pod: its listeners, its tunnels, its connections. All listeners are bound before any
 // serves; closing cuts what is left, draining waits for it. Source: ztunnel.md §1, §5.4.
 import { MeshError } from '../../common/errors.ts';
+import { createGate } from '../../common/gate.ts';
 import type { TunnelDialer } from '../../common/hbone/hbone.ts';
 import { createTunnelPool } from '../../common/hbone/tunnel-pool.ts';
 import type { CertificateSource } from '../../common/identity/certificate.ts';
@@ -54,7 +55,7 @@ class ServedPod implements PodProxy {
   readonly #pod: Pod;
   readonly #workload: LocalWorkload;
   readonly #tunnels: TunnelDialer;
-  readonly #serving: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #serving = createGate();
   #listeners: readonly Pick<Listener, 'close'>[] = [];
   #inbound: InboundListener | undefined;
   #unsubscribe: () => void = () => {};
@@ -81,7 +82,7 @@ class ServedPod implements PodProxy {
       throw failure.reason;
     }
     this.#unsubscribe = closeRevokedConnections(this.#services.mesh, this.connections);
-    this.#serving.resolve();
+    this.#serving.open();
     void this.#prefetchCertificate();
   }
 
@@ -166,7 +167,7 @@ class ServedPod implements PodProxy {
       tracker: this.connections,
       journal,
       originalSource: config.originalSource,
-      serving: this.#serving.promise,
+      serving: this.#serving,
       openSockets,
       tunnels: this.#tunnels,
       lookUpName,

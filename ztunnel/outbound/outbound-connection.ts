@@ -5,12 +5,12 @@ import type { TunnelDialer } from '../../common/hbone/hbone.ts';
 import { identityOf } from '../../common/identity/identity.ts';
 import type { ResolvedHosts } from '../../common/mesh/choose-address.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
-import { formatSocketAddress, type IpAddress, type SocketAddress } from '../../common/net/address.ts';
+import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
-import type { PodContext } from '../connections/pod-context.ts';
+import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { connectHeaders } from './connect-headers.ts';
 import { decideOutboundRoute, type OutboundRoute } from './outbound-route.ts';
 
@@ -38,9 +38,13 @@ type OpenRoute = Exclude<OutboundRoute, { readonly kind: 'resolve' | 'reject' }>
 export async function carryOutbound(context: OutboundContext, connection: OutboundConnection): Promise<void> {
   const live = context.tracker.begin();
   try {
-    await unlessAborted(live, context.serving);
-    const source = await unlessAborted(live, context.workload.get());
-    const route = await unlessAborted(live, findRoute(context, connection, source));
+    const source = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
+    const random = context.random();
+    const first = decideRoute(context, connection, source, random, new Map());
+    const route =
+      first.kind === 'resolve'
+        ? await unlessAborted(live, resolveRoute(context, connection, source, random, first))
+        : first;
     await carryRoute(context, connection, live, source, route);
   } catch (cause) {
     const error = asError(cause);
@@ -53,21 +57,34 @@ export async function carryOutbound(context: OutboundContext, connection: Outbou
 }
 
 /** @throws MeshError with the code of the rejection */
-async function findRoute(
-  context: OutboundContext,
+function decideRoute(
+  { mesh, network, illegalPorts }: OutboundContext,
   { originalDestination }: OutboundConnection,
   source: Workload,
+  random: number,
+  resolved: ResolvedHosts,
+): Exclude<OutboundRoute, { readonly kind: 'reject' }> {
+  const route = decideOutboundRoute({ originalDestination, source, mesh, network, illegalPorts, random, resolved });
+  if (route.kind === 'reject') throw new MeshError(route.code, route.detail);
+  return route;
+}
+
+/** Looks up what the decision asks for, until it asks for no more. @throws MeshError with the code of the rejection */
+async function resolveRoute(
+  context: OutboundContext,
+  connection: OutboundConnection,
+  source: Workload,
+  random: number,
+  first: Extract<OutboundRoute, { readonly kind: 'resolve' }>,
 ): Promise<OpenRoute> {
-  const { mesh, network, illegalPorts } = context;
-  const random = context.random();
-  let resolved: ResolvedHosts = new Map();
-  for (;;) {
-    const route = decideOutboundRoute({ originalDestination, source, mesh, network, illegalPorts, random, resolved });
-    if (route.kind === 'reject') throw new MeshError(route.code, route.detail);
+  const resolved = new Map<string, readonly IpAddress[]>();
+  for (let route: OpenRoute | typeof first = first; ; ) {
     if (route.kind !== 'resolve') return route;
-    if (resolved.has(route.hostname)) throw new MeshError('INTERNAL', `${route.hostname} was to be resolved twice`);
-    context.countOnDemandDns(source, route.hostname);
-    resolved = new Map([...resolved, [route.hostname, await context.lookUpName(route.hostname)]]);
+    const { hostname } = route;
+    if (resolved.has(hostname)) throw new MeshError('INTERNAL', `${hostname} was to be resolved twice`);
+    context.countOnDemandDns(source, hostname);
+    resolved.set(hostname, await context.lookUpName(hostname));
+    route = decideRoute(context, connection, source, random, resolved);
   }
 }
 
@@ -85,7 +102,7 @@ async function carryRoute(
     route: {
       protocol: route.kind === 'hbone' ? 'HBONE' : 'TCP',
       source: connection.source,
-      originalDestination: formatSocketAddress(connection.originalDestination),
+      originalDestination: connection.originalDestination,
       actualDestination: facts.destination.address,
     },
   };

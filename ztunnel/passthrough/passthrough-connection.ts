@@ -9,7 +9,7 @@ import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
-import type { PodContext } from '../connections/pod-context.ts';
+import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { decidePassthroughAdmission } from './passthrough-admission.ts';
 
 export interface PassthroughConnection {
@@ -23,8 +23,7 @@ export interface PassthroughConnection {
 export async function carryPassthrough(context: PodContext, connection: PassthroughConnection): Promise<void> {
   const live = context.tracker.begin();
   try {
-    await unlessAborted(live, context.serving);
-    const workload = await unlessAborted(live, context.workload.get());
+    const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
     await admit(context, connection, live, workload);
   } catch (cause) {
     const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));

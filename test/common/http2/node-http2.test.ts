@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import http2, { type ClientHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { createConnectRequest } from '../../../common/hbone/connect-request.ts';
+import { PendingRequest } from '../../../common/hbone/connect-request.ts';
 import { openConnectStream } from '../../../common/hbone/connect-stream.ts';
+import type { ConnectRequest } from '../../../common/hbone/hbone.ts';
 import { Http2Connection } from '../../../common/http2/connection-socket.ts';
 import { clientSettings, serverSettings } from '../../../common/http2/settings.ts';
 import { record, writeAll } from '../../support/recording-sink.ts';
@@ -42,16 +43,12 @@ async function ourClient(
   });
   const tunnel = { connection, peer: web, notAfterMs: Number.POSITIVE_INFINITY };
   const open = (authority: string, headers: [string, string][] = []) =>
-    openConnectStream({ tunnel, authority, headers, timeoutMs: 30_000, peerName: 'node' });
+    openConnectStream({ tunnel, authority, headers, timeoutMs: 30_000, nextHop: { ip: loopback, port: 1 } });
   return { connection, open, socket };
 }
 
 /** A node:http2 client on our server. */
-async function ourServer(
-  t: Test,
-  onRequest: (request: ReturnType<typeof createConnectRequest>['request']) => void,
-  settings = {},
-) {
+async function ourServer(t: Test, onRequest: (request: ConnectRequest) => void, settings = {}) {
   const connections: Http2Connection[] = [];
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => {
     const connection: Http2Connection = new Http2Connection({
@@ -63,9 +60,9 @@ async function ourServer(
         onRequest: (stream, head) => {
           const address = { ip: loopback, port: 1 };
           const facts = { peerIdentity: web, localIdentity: web, peerAddress: address, localAddress: address };
-          const { request, events } = createConnectRequest(connection.session, stream, { ...head, ...facts });
+          const request = new PendingRequest(connection.session, stream, head, facts);
           onRequest(request);
-          return events();
+          return request.events;
         },
       },
     });
