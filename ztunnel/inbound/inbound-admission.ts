@@ -2,7 +2,7 @@
 // Out: where it goes on to (always the pod itself), with the verdict and the service it was probably meant for, or why
 // not. Source: ztunnel.md §4.6, steps 2 to 6.
 import type { MeshErrorCode } from '../../common/errors.ts';
-import { parseAuthority } from '../../common/hbone/authority.ts';
+import { type Authority, parseAuthority } from '../../common/hbone/authority.ts';
 import type { Identity } from '../../common/identity/identity.ts';
 import { authorize } from '../../common/mesh/authorize.ts';
 import { findAddress, isGatewayInstance } from '../../common/mesh/find-destination.ts';
