@@ -11,8 +11,9 @@ import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
 import type { MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { ServerPorts, ZtunnelConfig } from './config.ts';
-import { dumpProxies, dumpSettings } from './config-dump.ts';
 import type { ConnectionJournal } from './connections/connection-journal.ts';
+import { dumpProxies } from './dump-proxies.ts';
+import { dumpSettings } from './dump-settings.ts';
 import { createPodProxies, type PodProxies } from './inpod/pod-proxies.ts';
 import { createPodProxy } from './inpod/pod-proxy.ts';
 import { createPodSource } from './inpod/pod-source.ts';
@@ -62,7 +63,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       mesh,
       certificates: certificates.entries(),
       config: dumpSettings(config),
-      version,
+      version: { ...version, istioVersion: config.istioVersion },
       proxies: dumpProxies(proxies.list()),
     });
   const servers = createNodeServers({ config, logging, metrics, readiness, dumpConfig: dump, onShutdown });

@@ -26,6 +26,8 @@ export interface ProxyState {
 export interface BuildVersion {
   readonly version: string;
   readonly gitRevision: string;
+  /** Of the control plane that it was installed with; default unknown. */
+  readonly istioVersion?: string;
 }
 
 export interface ConfigDumpFacts {
@@ -100,14 +102,14 @@ function dumpConnection({ actualDst, originalDst, protocol, src }: ConnectionSta
 }
 
 /** The members that ztunnel's has; those of its compiler say that there is none. */
-function dumpVersion({ gitRevision, version }: BuildVersion): Json {
+function dumpVersion({ gitRevision, istioVersion = 'unknown', version }: BuildVersion): Json {
   return {
     version,
     gitRevision,
     buildProfile: 'release',
     buildStatus: 'unknown',
     cryptoProvider: 'tls-openssl',
-    istioVersion: 'unknown',
+    istioVersion,
     rustVersion: 'none',
   };
 }

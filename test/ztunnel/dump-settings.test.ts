@@ -1,0 +1,55 @@
+// The settings of /config_dump by value. That they equal those of Istio's ztunnel is shown in test/interop.
+import t from 'tap';
+import { writeSortedJson } from '../../common/admin/sorted-json.ts';
+import { parseZtunnelConfig } from '../../ztunnel/config.ts';
+import { dumpSettings } from '../../ztunnel/dump-settings.ts';
+
+function dumpOf(env: Record<string, string>): string {
+  const result = parseZtunnelConfig(env, (path) => path.startsWith('/there/'));
+  if (result.kind === 'problems') throw new Error(result.problems.join('; '));
+  return writeSortedJson(dumpSettings(result.config));
+}
+
+t.test('what Istio has too stands under its name and in its form', async (t) => {
+  const env = { XDS_ADDRESS: 'istiod:15012', NODE_NAME: 'n1', ALT_XDS_HOSTNAME: 'other', ISTIO_META_A: 'b' };
+  t.match(JSON.parse(dumpOf({ ...env, XDS_ROOT_CA: '/there/root.pem', CONNECTION_TERMINATION_DEADLINE: '1500ms' })), {
+    proxyMode: 'Shared',
+    proxyWorkloadInformation: null,
+    localNode: 'n1',
+    xdsAddress: 'https://istiod:15012',
+    xdsRootCert: { File: '/there/root.pem' },
+    altXdsHostname: 'other',
+    altCaHostname: null,
+    proxyMetadata: { A: 'b' },
+    selfTerminationDeadline: { secs: 1, nanos: 500_000_000 },
+    adminAddr: { Localhost: [true, 15_000] },
+    requireOriginalSource: null,
+    packetMark: 1337,
+  });
+});
+
+t.test('one workload, no mark and no capture are told', async (t) => {
+  const workload = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart', ENABLE_ORIG_SRC: 'false' };
+  t.match(JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', ...workload })), {
+    proxyMode: 'Dedicated',
+    proxyWorkloadInformation: { namespace: 'shop', name: 'cart-1', serviceAccount: 'cart' },
+    packetMark: null,
+    requireOriginalSource: false,
+    ambientd: { source: { kind: 'manifests', path: 'objects.yaml' } },
+  });
+});
+
+t.test('tokens, values of headers, certificates and a mesh given as text are left out', async (t) => {
+  const root = '-----BEGIN CERTIFICATE-----secret';
+  const secrets = { AUTH_TOKEN: 'secret', XDS_HEADER_KEY: 'secret', CA_HEADER_KEY: 'secret', XDS_ROOT_CA: root };
+  const text = dumpOf({ XDS_ADDRESS: 'istiod', LOCAL_XDS: 'workloads: [] # secret', ...secrets });
+  t.notMatch(text, /secret\b/);
+  t.match(JSON.parse(text), { xdsHeaders: ['key'], caHeaders: ['key'], xdsRootCert: 'Static' });
+});
+
+t.test('what only ours has stands apart', async (t) => {
+  const own = JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml' })).ambientd;
+  for (const name of ['logDirectives', 'logFormat', 'tcpReportingIntervalMs', 'trustDomain', 'istioVersion', 'token']) {
+    t.ok(name in own, name);
+  }
+});

@@ -1,0 +1,126 @@
+// ztunnel's settings as /config_dump shows them: under the names and in the forms of Istio's ztunnel what both have
+// (ztunnel.md §2, §12), under `ambientd` what only ours has. Secrets are left out. Pure: configuration in, JSON value out.
+import type { Json } from '../common/admin/sorted-json.ts';
+import { maxStreamsPerTunnel } from '../common/hbone/pool-policy.ts';
+import { serverSettings } from '../common/http2/settings.ts';
+import { writeDirectives } from '../common/log-levels.ts';
+import { keepAlive } from '../common/net/tcp-connect-socket.ts';
+import type { MeshSourceConfig } from '../common/sources/mesh-source-config.ts';
+import type { ControlPlaneConfig } from '../common/tls/control-plane-config.ts';
+import type { TextSource } from '../common/tls/grpc-channel-client.ts';
+import type { ZtunnelConfig } from './config.ts';
+import { illegalPorts } from './illegal-ports.ts';
+import { podPorts } from './inpod/pod-proxy.ts';
+import type { LocalMeshConfig } from './source-config.ts';
+
+export function dumpSettings(config: ZtunnelConfig): Json {
+  return { ...dumpOfBoth(config), ...dumpPorts(config), ...dumpControlPlanes(config), ambientd: dumpOwn(config) };
+}
+
+function dumpOfBoth(config: ZtunnelConfig) {
+  const { mode } = config;
+  return {
+    proxy: true,
+    proxyMode: { shared: 'Shared', dedicated: 'Dedicated', explicit: 'Explicit' }[mode.kind],
+    proxyWorkloadInformation: mode.kind === 'dedicated' ? { ...mode.workload } : null,
+    ...(mode.kind === 'shared' && { inpodUds: mode.zdsSocketPath }),
+    packetMark: config.packetMark ?? null,
+    localNode: config.nodeName ?? null,
+    network: config.network,
+    clusterId: config.clusterId,
+    clusterDomain: config.clusterDomain,
+    requireOriginalSource: { required: true, never: false, 'if-possible': null }[config.originalSource],
+    enableEnhancedBaggage: config.responseBaggage,
+    windowSize: serverSettings.streamWindowBytes,
+    connectionWindowSize: serverSettings.connectionWindowBytes,
+    frameSize: serverSettings.maxFrameBytes,
+    poolMaxStreamsPerConn: maxStreamsPerTunnel,
+    poolUnusedReleaseTimeout: duration(config.idleTunnelMs),
+    selfTerminationDeadline: duration(config.drainDeadlineMs),
+    socketConfig: {
+      keepaliveEnabled: true,
+      keepaliveTime: duration(keepAlive.idleMs),
+      keepaliveInterval: duration(keepAlive.intervalMs),
+      keepaliveRetries: keepAlive.probes,
+      userTimeoutEnabled: false,
+    },
+  };
+}
+
+function dumpPorts({ explicitEntry, ports }: ZtunnelConfig) {
+  const socks5 = explicitEntry === 'on' ? podPorts.socks5 : undefined;
+  return {
+    adminAddr: { Localhost: [true, ports.admin] },
+    statsAddr: { SocketAddr: `[::]:${ports.metrics}` },
+    readinessAddr: { SocketAddr: `[::]:${ports.readiness}` },
+    inboundAddr: `[::]:${podPorts.inbound}`,
+    inboundPlaintextAddr: `[::]:${podPorts.inboundPlaintext}`,
+    outboundAddr: `[::]:${podPorts.outbound}`,
+    socks5Addr: socks5 === undefined ? null : `127.0.0.1:${socks5}`,
+    illegalPorts: [...illegalPorts({ ...podPorts, socks5 })],
+  };
+}
+
+function dumpControlPlanes({ ca, source }: ZtunnelConfig) {
+  return {
+    ...dumpControlPlane('ca', ca),
+    secretTtl: duration(ca.certificateLifetimeMs),
+    ...(source.kind === 'xds' && {
+      ...dumpControlPlane('xds', source.xds),
+      xdsOnDemand: false,
+      proxyMetadata: texts(source.xds.node.metadata),
+    }),
+  };
+}
+
+/** Of headers, which may carry credentials, only the names. */
+function dumpControlPlane(kind: 'ca' | 'xds', plane: ControlPlaneConfig) {
+  const { address, alternativeHostname, headers, rootCa } = plane;
+  const root = rootCa.kind === 'file' ? { File: rootCa.path } : { system: 'Default', literal: 'Static' }[rootCa.kind];
+  return {
+    [`${kind}Address`]: address,
+    [`${kind}Headers`]: Object.keys(headers),
+    [`${kind}RootCert`]: root,
+    [`alt${kind === 'ca' ? 'Ca' : 'Xds'}Hostname`]: alternativeHostname ?? null,
+  };
+}
+
+/** All that is not shown above. */
+function dumpOwn(config: ZtunnelConfig): Json {
+  const { mode, packetMark, nodeName, network, clusterId, clusterDomain, ports, ...others } = config;
+  const { originalSource, responseBaggage, idleTunnelMs, drainDeadlineMs, explicitEntry, ca, ...own } = others;
+  return {
+    ...own,
+    source: dumpSource(own.source),
+    localMesh: dumpText(own.localMesh),
+    token: dumpText(ca.token),
+    logDirectives: writeDirectives(own.logDirectives),
+    series: { ...own.series },
+  };
+}
+
+function dumpSource(source: MeshSourceConfig): Json {
+  switch (source.kind) {
+    case 'xds':
+      return { kind: source.kind, token: dumpText(source.xds.token) };
+    case 'kubernetes':
+      return { kind: source.kind, access: { ...source.access } };
+    default:
+      return { ...source };
+  }
+}
+
+function dumpText(source: LocalMeshConfig | TextSource | { readonly kind: 'none' }): Json {
+  return source.kind === 'literal' ? { kind: source.kind } : { ...source };
+}
+
+/** Without the cluster, which is a setting of its own. */
+function texts(metadata: Readonly<Record<string, unknown>>): Json {
+  const entries = Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(entries.filter(([name]) => name !== 'CLUSTER_ID'));
+}
+
+/** As Rust's are written. */
+function duration(milliseconds: number): Json {
+  return { secs: Math.trunc(milliseconds / 1000), nanos: (milliseconds % 1000) * 1_000_000 };
+}
