@@ -6,10 +6,10 @@ import type { Logger } from '../../common/log.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { formatSocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
+import { peekStream } from '../../common/net/peek-stream.ts';
 import type { Downstream } from '../served-target.ts';
 import { describeClient } from './describe-client.ts';
 import { findServedTarget, type WaypointName } from './find-served-target.ts';
-import { peekStream } from './peek-stream.ts';
 import { protocolAfterSilence, type SniffedProtocol, sniffProtocol } from './protocol-sniff.ts';
 
 export interface AdmissionOptions {

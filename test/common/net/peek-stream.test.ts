@@ -1,12 +1,24 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
-import { peekStream } from '../../../waypoint/listener/peek-stream.ts';
+import t, { type Test } from 'tap';
+import { peekStream } from '../../../common/net/peek-stream.ts';
+import { streamOfSocket } from '../../../common/net/tcp-stream-socket.ts';
 import { createStreamPair } from '../../support/memory-stream.ts';
 import { record } from '../../support/recording-sink.ts';
 
 const text = 'abcdefghij'.repeat(20);
 const ten = (start: Buffer): string | 'more' => (start.length >= 10 ? start.toString('latin1', 0, 10) : 'more');
 const atEnd = (why: string): string => why;
+
+/** @returns its port on loopback */
+async function aServer(t: Test, serve: (socket: Socket) => void): Promise<number> {
+  const server = createServer(serve).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
 
 t.test('a stream is looked at, and read from its first byte, however it is split', async (t) => {
   for (let size = 1; size < 25; size += 1) {
@@ -69,6 +81,27 @@ t.test('the end and silence are decided about', async (t) => {
   t.equal(sink.text, 'short');
   const [quiet] = createStreamPair();
   t.equal((await peekStream(quiet, ten, atEnd, 5))?.decision, 'silent');
+});
+
+t.test('silence may be judged again, as often as it takes', async (t) => {
+  const [near] = createStreamPair();
+  let asked = 0;
+  const judge = (): string => {
+    asked += 1;
+    return asked < 3 ? 'later' : 'enough';
+  };
+  t.equal((await peekStream(near, ten, judge, 5))?.decision, 'enough');
+});
+
+t.test('what had come in time is no silence, however busy this thread was', async (t) => {
+  const socket = connect(await aServer(t, (peer) => void peer.write(text)), '127.0.0.1');
+  await once(socket, 'connect');
+  const peeking = peekStream(streamOfSocket(socket), ten, atEnd, 50);
+  await sleep(0);
+  const endMs = performance.now() + 200;
+  while (performance.now() < endMs);
+  t.equal((await peeking)?.decision, 'abcdefghij');
+  socket.destroy();
 });
 
 t.test('silence may go on, until something comes', async (t) => {

@@ -1,21 +1,24 @@
 // Looks at the first bytes of a stream without taking them. In: a ByteStream and a decision over what came so far. Out: the decision,
 // and the same stream from its first byte for whoever opens it next.
-import type { ByteSink, ByteStream } from '../../common/net/byte-stream.ts';
+import type { ByteSink, ByteStream } from './byte-stream.ts';
 
 export interface Peeked<T> {
   readonly decision: T;
   readonly stream: ByteStream;
+  /** A copy of the bytes that it was decided by. */
+  readonly start: Buffer;
 }
 
 /**
  * @param decide `more` waits for further bytes
- * @param atEnd decides when the peer half-closed, or was silent for `silenceMs`; `wait` keeps on waiting (only after silence)
+ * @param atEnd decides when the peer half-closed, or nothing was decided for `silenceMs`. Only after silence: `wait` keeps on waiting,
+ *   `later` asks again when as much time has gone by
  * @returns undefined when the stream was lost before a decision
  */
 export function peekStream<T>(
   stream: ByteStream,
   decide: (start: Buffer) => T | 'more',
-  atEnd: (why: 'ended' | 'silent') => T | 'wait',
+  atEnd: (why: 'ended' | 'silent') => T | 'wait' | 'later',
   silenceMs: number,
 ): Promise<Peeked<T> | undefined> {
   return new Promise((resolve) => {
@@ -23,12 +26,8 @@ export function peekStream<T>(
     const finish = (decision: T): void => {
       clearTimeout(timer);
       held.hold();
-      resolve({ decision, stream: held });
+      resolve({ decision, stream: held, start: held.start });
     };
-    const timer = setTimeout(() => {
-      const decision = atEnd('silent');
-      if (decision !== 'wait') finish(decision);
-    }, silenceMs);
     const look = (): void => {
       if (held.state === 'closed') {
         clearTimeout(timer);
@@ -38,8 +37,17 @@ export function peekStream<T>(
       const start = held.start;
       const decision = start.length === 0 ? 'more' : decide(start);
       const final = decision === 'more' && held.state === 'ended' ? atEnd('ended') : decision;
-      if (final !== 'more' && final !== 'wait') finish(final as T);
+      if (final !== 'more' && final !== 'wait' && final !== 'later') finish(final as T);
     };
+    const listen = (): NodeJS.Timeout => setTimeout(() => setImmediate(judgeSilence), silenceMs);
+    // After the turn in which the time was up: what has long arrived is read only then if this thread was busy.
+    const judgeSilence = (): void => {
+      if (!held.isPeeking) return;
+      const decision = atEnd('silent');
+      if (decision === 'later') timer = listen();
+      else if (decision !== 'wait') finish(decision as T);
+    };
+    let timer = listen();
   });
 }
 
@@ -79,6 +87,10 @@ class HeldStream implements ByteStream {
   /** What was read so far, as one piece. */
   get start(): Buffer {
     return Buffer.concat(this.#events.flatMap((event) => (event.kind === 'data' ? [event.chunk] : [])));
+  }
+
+  get isPeeking(): boolean {
+    return this.#onEvent !== undefined && this.state !== 'closed';
   }
 
   /** Nothing more is read until the sink comes. */
