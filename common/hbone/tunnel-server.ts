@@ -4,6 +4,7 @@ import { codeOf, MeshError, onTheWire } from '../errors.ts';
 import { Http2Connection } from '../http2/connection-socket.ts';
 import { serverSettings } from '../http2/settings.ts';
 import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
+import { certificateInTime } from '../identity/certificate-in-time.ts';
 import type { Identity } from '../identity/identity.ts';
 import { createLastOut } from '../last-out.ts';
 import type { Logger } from '../log.ts';
@@ -84,7 +85,7 @@ class AcceptingServer implements TunnelServer {
       );
     }
     const timeoutMs = this.times.handshakeTimeoutMs;
-    const certificate = await withDeadline(this.options.certificates.get(identity), timeoutMs, identity);
+    const certificate = await certificateInTime(this.options.certificates, identity, timeoutMs);
     if (accepted.socket.destroyed)
       throw new MeshError('CONNECTION_RESET', `${peerName} gave up before its TLS handshake`);
     const secured = await secureAsServer({ socket: accepted.socket, certificate, timeoutMs, peerName });
@@ -141,28 +142,5 @@ class AcceptingServer implements TunnelServer {
     });
     this.connections.add(connection);
     if (this.state !== 'open') connection.drain();
-  }
-}
-
-async function withDeadline(
-  fetching: Promise<WorkloadCertificate>,
-  timeoutMs: number,
-  identity: Identity,
-): Promise<WorkloadCertificate> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new MeshError(
-          'IDENTITY_UNAVAILABLE',
-          `no certificate for ${identity.uri} within ${timeoutMs} ms; is the CA reachable?`,
-        ),
-      );
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([fetching, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -4,20 +4,20 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
 import { MeshError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
-import { alpnProtocol } from './tls-parameters.ts';
 import { verifyServer } from './verify-peer.ts';
 
 export interface TlsClientFacts {
   readonly socket: Socket;
   readonly context: SecureContext;
   readonly expected: readonly Identity[];
+  readonly protocols: readonly string[];
 }
 
-export function clientOptions({ socket, context, expected }: TlsClientFacts): ConnectionOptions {
+export function clientOptions({ socket, context, expected, protocols }: TlsClientFacts): ConnectionOptions {
   return {
     socket,
     secureContext: context,
-    ALPNProtocols: [alpnProtocol],
+    ALPNProtocols: [...protocols],
     rejectUnauthorized: true,
     // Replaces the check of host names: a workload is known by its SPIFFE identity only.
     checkServerIdentity(_host, peer) {

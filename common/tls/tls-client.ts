@@ -8,12 +8,15 @@ import type { Identity } from '../identity/identity.ts';
 import { clientOptions } from './client-options.ts';
 import { secureContextOf } from './secure-context-socket.ts';
 import { tlsFailureText } from './tls-failure.ts';
+import { tunnelProtocols } from './tls-parameters.ts';
 import { verifyServer } from './verify-peer.ts';
 
 export interface TlsHandshake {
   readonly socket: Socket;
   readonly certificate: WorkloadCertificate;
   readonly expected: readonly Identity[];
+  /** ALPN, in the order of preference; a server may pick none. Default: those of a tunnel. */
+  readonly protocols?: readonly string[];
   readonly timeoutMs: number;
   /** Who is dialled, for messages. */
   readonly peerName: string;
@@ -28,9 +31,10 @@ export interface SecuredSocket {
 
 /** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH, TUNNEL_CONNECT_TIMEOUT */
 export function secureAsClient(handshake: TlsHandshake): Promise<SecuredSocket> {
-  const { socket: transport, certificate, expected, timeoutMs, peerName } = handshake;
+  const { socket: transport, certificate, expected, protocols = tunnelProtocols, timeoutMs, peerName } = handshake;
+  const context = secureContextOf(certificate);
   return new Promise((resolve, reject) => {
-    const socket = connect(clientOptions({ socket: transport, context: secureContextOf(certificate), expected }));
+    const socket = connect(clientOptions({ socket: transport, context, expected, protocols }));
     const fail = (error: MeshError): void => {
       clearTimeout(deadline);
       socket.destroy();

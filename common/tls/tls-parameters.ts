@@ -4,7 +4,7 @@ import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import type { WorkloadCertificate } from '../identity/certificate.ts';
 
-export const alpnProtocol = 'h2';
+export const tunnelProtocols: readonly string[] = ['h2'];
 
 /** The peer's chain is verified against the roots that came with our own certificate. */
 export function secureContextOptions(certificate: WorkloadCertificate): SecureContextOptions {

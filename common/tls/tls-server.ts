@@ -8,11 +8,14 @@ import { secureContextOf } from './secure-context-socket.ts';
 import { serverOptions } from './server-options.ts';
 import type { SecuredSocket } from './tls-client.ts';
 import { tlsFailureText } from './tls-failure.ts';
+import { tunnelProtocols } from './tls-parameters.ts';
 import { verifyClient } from './verify-peer.ts';
 
 export interface TlsAcceptance {
   readonly socket: Socket;
   readonly certificate: WorkloadCertificate;
+  /** ALPN: the first of these that the client offers, who is refused when it offers others only. Default: those of a tunnel. */
+  readonly protocols?: readonly string[];
   readonly timeoutMs: number;
   /** Who dialled, for messages. */
   readonly peerName: string;
@@ -20,9 +23,9 @@ export interface TlsAcceptance {
 
 /** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH */
 export function secureAsServer(acceptance: TlsAcceptance): Promise<SecuredSocket> {
-  const { socket: transport, certificate, timeoutMs, peerName } = acceptance;
+  const { socket: transport, certificate, protocols = tunnelProtocols, timeoutMs, peerName } = acceptance;
   return new Promise((resolve, reject) => {
-    const socket = new TLSSocket(transport, serverOptions(secureContextOf(certificate)));
+    const socket = new TLSSocket(transport, serverOptions(secureContextOf(certificate), protocols));
     const fail = (detail: string, code: 'TLS_FAILED' | 'PEER_IDENTITY_MISMATCH', cause?: unknown): void => {
       clearTimeout(deadline);
       socket.destroy();

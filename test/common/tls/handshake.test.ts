@@ -53,6 +53,25 @@ t.test('both ends learn who the other is, over TLS 1.3 with h2 and without a ser
   t.notOk(Reflect.get(socket, 'servername'));
 });
 
+t.test(
+  'other protocols than the tunnel’s are agreed on in the server’s order, or none where it offers none',
+  async (t) => {
+    const agree = async (client: readonly string[], server: readonly string[]): Promise<unknown> => {
+      const { dialled, accepted } = await transport(t);
+      const common = { timeoutMs: 10_000, peerName: 'the other' };
+      const expected = [webCertificate.identity];
+      const [secured] = await Promise.all([
+        secureAsClient({ ...common, socket: dialled, certificate: sleepCertificate, expected, protocols: client }),
+        secureAsServer({ ...common, socket: accepted, certificate: webCertificate, protocols: server }),
+      ]);
+      return secured.socket.alpnProtocol;
+    };
+    t.equal(await agree(['istio', 'h2'], ['istio-peer-exchange', 'h2', 'istio']), 'h2');
+    t.equal(await agree(['istio-peer-exchange', 'istio'], ['h2', 'istio']), 'istio');
+    t.equal(await agree(['istio-peer-exchange', 'istio'], []), false);
+  },
+);
+
 t.test('a server with an unexpected identity is refused, naming both', async (t) => {
   const { clientSide } = await shake(t, sleepCertificate, webCertificate, [sleep]);
   t.match(clientSide, { status: 'rejected', reason: { code: 'PEER_IDENTITY_MISMATCH' } });
