@@ -18,7 +18,7 @@ import { bindWaypointOfService } from './service-from-service.ts';
 import { withPlaintextPorts } from './tunnel-protocol.ts';
 import type { Waypoint } from './waypoint.ts';
 import { bindWaypoint } from './waypoint-binding.ts';
-import { inForceIn, serviceOfSlice, type WorkloadContext } from './workload-context.ts';
+import { inForceIn, podIdentity, serviceOfSlice, type WorkloadContext } from './workload-context.ts';
 import { workloadsFromEndpointSlice } from './workload-from-endpoint-slice.ts';
 import { workloadFromEntryEndpoint, workloadFromWorkloadEntry } from './workload-from-entry.ts';
 import { workloadFromPod } from './workload-from-pod.ts';
@@ -30,7 +30,7 @@ export function deriveWorkloads(
 ): readonly Workload[] {
   const workloads = [
     ...resources.pods.flatMap((pod) => workloadOfPod(pod, context) ?? []),
-    ...resources.workloadEntries.flatMap((entry) => workloadOfEntry(entry, context) ?? []),
+    ...resources.workloadEntries.map((entry) => workloadOfEntry(entry, context)),
     ...[...Map.groupBy(claims, ({ entry }) => entry)].flatMap(([entry, own]) =>
       workloadsOfServiceEntry(entry, own, context),
     ),
@@ -43,7 +43,7 @@ export function deriveWorkloads(
 export function workloadOfPod(pod: Pod, context: WorkloadContext): Workload | undefined {
   const meta = pod.object.metadata;
   const memberOf = servicesSelecting(meta, context);
-  for (const key of context.servicesNaming.get(`${meta.namespace}/${meta.name}`) ?? []) {
+  for (const key of context.servicesNaming.get(podIdentity(meta)) ?? []) {
     const service = context.services.byKey.get(key);
     if (service !== undefined) memberOf.push(service);
   }
@@ -51,12 +51,11 @@ export function workloadOfPod(pod: Pod, context: WorkloadContext): Workload | un
   return workload && withMtlsModes(workload, meta, context);
 }
 
-export function workloadOfEntry(entry: WorkloadEntry, context: WorkloadContext): Workload | undefined {
+export function workloadOfEntry(entry: WorkloadEntry, context: WorkloadContext): Workload {
   const meta = { ...entry.object.metadata, labels: entry.labels };
   const memberOf = servicesSelecting(meta, context);
   const policies = policyKeysOf(meta, memberOf, context);
-  const workload = workloadFromWorkloadEntry(entry, memberOf, policies, context.derivation);
-  return workload && withMtlsModes(workload, meta, context);
+  return withMtlsModes(workloadFromWorkloadEntry(entry, memberOf, policies, context.derivation), meta, context);
 }
 
 /** @param claims those of its hosts that hold */
@@ -66,11 +65,11 @@ export function workloadsOfServiceEntry(
   context: WorkloadContext,
 ): readonly Workload[] {
   const meta = entry.object.metadata;
-  return endpointsOf(entry, claims).flatMap(([endpoint, served]) => {
+  return endpointsOf(entry, claims).map(([endpoint, served]) => {
     const memberOf = served.map(meshServiceOfClaim);
     const policies = policyKeysOf(meta, memberOf, context);
     const workload = workloadFromEntryEndpoint(entry, endpoint, memberOf, policies, context.derivation);
-    return workload === undefined ? [] : withMtlsModes(workload, meta, context);
+    return withMtlsModes(workload, meta, context);
   });
 }
 

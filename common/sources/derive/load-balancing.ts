@@ -37,7 +37,7 @@ function preferenceFromAnnotations(
   own: Labels,
   ofNamespace: Labels | undefined,
 ): readonly LoadBalancingScope[] | undefined {
-  return preferenceFrom(own[annotation] ?? ofNamespace?.[annotation] ?? '');
+  return preferenceFrom(own[annotation] || ofNamespace?.[annotation] || '');
 }
 
 function preferenceFrom(distribution: string): readonly LoadBalancingScope[] | undefined {

@@ -16,23 +16,25 @@ export interface NetworkGateway {
 /** In the order of their names: of two for one network the first is used. */
 export function networkGatewaysOf(gateways: readonly Gateway[]): readonly NetworkGateway[] {
   const name = (gateway: NetworkGateway): string => `${gateway.namespace}/${gateway.name}`;
-  return gateways.flatMap((gateway) => networkGatewayOf(gateway) ?? []).sort((a, b) => (name(a) < name(b) ? -1 : 1));
+  return gateways.flatMap(networkGatewaysIn).sort((a, b) => (name(a) < name(b) ? -1 : Number(name(a) > name(b))));
 }
 
-/** Undefined for other gateways, and for those without an address, an HBONE listener or a network. */
-export function networkGatewayOf(gateway: Gateway): NetworkGateway | undefined {
+/** One an address; none for other gateways, and for those without an address, an HBONE listener or a network. */
+export function networkGatewaysIn(gateway: Gateway): readonly NetworkGateway[] {
   const { name, namespace, labels } = gateway.object.metadata;
   const network = labels['topology.istio.io/network'];
   const listener = gateway.listeners.find(({ protocol }) => protocol === 'HBONE');
-  const value = [...gateway.statusAddresses, ...gateway.specAddresses][0]?.value;
-  if (gateway.className !== 'istio-remote' || !network || !listener || !value) return undefined;
-  const ip = parseIp(value);
-  const hboneMtlsPort = listener.port;
-  const address: GatewayAddress =
-    ip === undefined
-      ? { kind: 'hostname', hostname: { namespace, hostname: value }, hboneMtlsPort }
-      : { kind: 'address', address: { network, ip }, hboneMtlsPort };
-  return { network, name, namespace, address };
+  if (gateway.className !== 'istio-remote' || !network || !listener) return [];
+  const addresses = gateway.statusAddresses.length > 0 ? gateway.statusAddresses : gateway.specAddresses;
+  return addresses.map(({ value }) => {
+    const ip = parseIp(value);
+    const hboneMtlsPort = listener.port;
+    const address: GatewayAddress =
+      ip === undefined
+        ? { kind: 'hostname', hostname: { namespace, hostname: value }, hboneMtlsPort }
+        : { kind: 'address', address: { network, ip }, hboneMtlsPort };
+    return { network, name, namespace, address };
+  });
 }
 
 export function workloadOfNetworkGateway(gateway: NetworkGateway, trustDomain: string): Workload {

@@ -7,7 +7,7 @@ import { problemWith } from '../kubernetes-object.ts';
 import type { ResourceProblem } from '../resource-problem.ts';
 import { parseBooleanText } from './boolean-text.ts';
 import type { MeshSettings } from './mesh-settings.ts';
-import { isLayer4, readRestriction } from './policy-values.ts';
+import { isLayer4, isUnsupported, readRestriction } from './policy-values.ts';
 
 export interface ConvertedPolicy {
   /** Undefined: not for the ztunnel. */
@@ -46,7 +46,11 @@ export function policyFromAuthorization(resource: AuthorizationResource, setting
   const rules = body.rules
     .map((rule) => convertRule(rule, action, namespace, unreadable))
     .filter((rule) => rule !== undefined);
-  const problems = [...unreadableProblems(resource, action, unreadable), ...httpProblems(resource, action, rules)];
+  const problems = [
+    ...unreadableProblems(resource, action, unreadable),
+    ...unsupportedProblems(resource, action),
+    ...httpProblems(resource, action, rules),
+  ];
   if (action === 'deny' && unreadable.size > 0) return { policy: deniesEverything, problems };
   return { policy: { ...base, action, rules }, problems };
 }
@@ -75,6 +79,7 @@ function convertEntry(
   let match: PolicyMatch = {};
   let isClosed = false;
   for (const restriction of entry) {
+    if (isUnsupported(restriction.name)) isClosed = true;
     const read = readRestriction(restriction, namespace);
     if (read === undefined) continue;
     match = { ...match, ...read.match };
@@ -116,6 +121,16 @@ function httpProblems(
   const message = `ztunnel does not support HTTP attributes (found: ${found.join(', ')}). ${consequence}`;
   const remedy = 'deploy a waypoint and bind the policy to it with targetRefs';
   return [problemWith(resource.object, { severity: 'warning', message, remedy })];
+}
+
+function unsupportedProblems(resource: AuthorizationResource, action: 'allow' | 'deny'): readonly ResourceProblem[] {
+  const rules = resource.body.kind === 'rules' ? resource.body.rules : [];
+  const restrictions = rules.flatMap(({ from }) => from.flat());
+  if (!restrictions.some(({ name }) => isUnsupported(name))) return [];
+  const message = 'ztunnel does not support trustDomains and notTrustDomains';
+  const consequence = action === 'allow' ? 'a source that has them matches nothing' : 'the rule counts without them';
+  const remedy = `write principals with their trust domain instead (${consequence} until then)`;
+  return [problemWith(resource.object, { severity: 'warning', field: 'spec.rules', message, remedy })];
 }
 
 function unreadableProblems(

@@ -2,7 +2,7 @@
 // Values that cannot be read are counted apart; the caller decides what that means for its policy.
 
 import type { IpRange, PolicyMatch, ServiceAccountMatch, StringMatch } from '../../mesh/authorization-policy.ts';
-import { parsePort } from '../../net/address.ts';
+import { parseIp, parsePort } from '../../net/address.ts';
 import { parseCidr } from '../../net/cidr.ts';
 
 interface ReadValues<Value> {
@@ -38,10 +38,15 @@ const layer4 = new Map<string, (values: Texts, notValues: Texts, namespace: stri
 type Texts = readonly string[];
 
 export function isLayer4(name: string): boolean {
-  return layer4.has(name);
+  return layer4.has(name) || isUnsupported(name);
 }
 
-/** @returns undefined for an HTTP attribute */
+/** Not HTTP, and yet not in what is sent to a ztunnel: istiod leaves it out, which would widen an ALLOW rule. */
+export function isUnsupported(name: string): boolean {
+  return name === 'trustDomains';
+}
+
+/** @returns undefined for an HTTP attribute, and for one that is not supported */
 export function readRestriction(
   restriction: { readonly name: string; readonly values: Texts; readonly notValues: Texts },
   namespace: string,
@@ -85,8 +90,11 @@ function readStringMatch(text: string): StringMatch {
   return text.endsWith('*') ? { kind: 'prefix', value: text.slice(0, -1) } : { kind: 'exact', value: text };
 }
 
+/** The address stays as it is written, also where it has bits behind the prefix. */
 function readRange(text: string): IpRange | undefined {
-  return parseCidr(text);
+  const range = parseCidr(text);
+  const ip = parseIp(text.split('/', 1)[0] ?? '');
+  return range && ip && { ip, prefixLength: range.prefixLength };
 }
 
 function readPort(text: string): number | undefined {

@@ -3,6 +3,7 @@
 import type { Service } from '../../mesh/service.ts';
 import type { NetworkAddress } from '../../mesh/workload.ts';
 import { parseIp } from '../../net/address.ts';
+import { bitsOf } from '../../net/cidr.ts';
 import { matchesSelector } from '../kinds/label-selector.ts';
 import type { ServiceEntry } from '../kinds/service-entry.ts';
 import { protocolFromText } from './app-protocol.ts';
@@ -29,7 +30,7 @@ export function servicesFromServiceEntry(entry: ServiceEntry, derivation: Deriva
     })),
     subjectAltNames: entry.subjectAltNames,
     waypoint: binding.kind === 'bound' ? binding.waypoint.address : undefined,
-    weightedWaypoints: weightedWaypointsOf(binding, namespace, derivation),
+    weightedWaypoints: weightedWaypointsOf(binding, meta, derivation),
     loadBalancing: loadBalancingOfServiceEntry(
       entry.resolution,
       annotations,
@@ -67,7 +68,9 @@ function addressesOf(entry: ServiceEntry, hostname: string, derivation: Derivati
   const { network } = derivation;
   if (entry.addresses.length > 0) {
     return entry.addresses.map(({ range, isRange }) =>
-      isRange ? { network, ip: range.ip, prefixLength: range.prefixLength } : { network, ip: range.ip },
+      isRange && range.prefixLength < bitsOf(range.ip)
+        ? { network, ip: range.ip, prefixLength: range.prefixLength }
+        : { network, ip: range.ip },
     );
   }
   if (entry.resolution === 'NONE') return [];

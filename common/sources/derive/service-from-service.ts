@@ -25,7 +25,7 @@ export function serviceFromService(service: KubernetesService, derivation: Deriv
     })),
     subjectAltNames: [],
     waypoint: binding.kind === 'bound' ? binding.waypoint.address : undefined,
-    weightedWaypoints: weightedWaypointsOf(binding, namespace, derivation),
+    weightedWaypoints: weightedWaypointsOf(binding, meta, derivation),
     loadBalancing: loadBalancingOfService(service, derivation.namespaces.get(namespace)?.annotations),
     ipFamilies: ipFamiliesOf(service),
     canonical: true,

@@ -82,7 +82,7 @@ function serviceJson(service: Service): unknown {
     subjectAltNames: service.subjectAltNames,
     waypoint: gatewayJson(service.waypoint),
     weightedWaypoints: service.weightedWaypoints.map(({ destination, weight }) =>
-      compact({ destination: gatewayJson(destination), weight }),
+      compact({ destination: gatewayJson(destination), weight: weight || undefined }),
     ),
     loadBalancing:
       balancing &&
@@ -114,7 +114,7 @@ function policyJson(policy: AuthorizationPolicy): unknown {
 
 function matchJson(match: PolicyMatch): unknown {
   const ranges = (list: PolicyMatch['sourceIps']): unknown =>
-    list?.map(({ ip, prefixLength }) => ({ address: ip, length: prefixLength }));
+    list?.map(({ ip, prefixLength }) => compact({ address: ip, length: prefixLength || undefined }));
   return compact({
     namespaces: match.namespaces?.map(stringJson),
     notNamespaces: match.notNamespaces?.map(stringJson),

@@ -6,6 +6,7 @@ import type { AuthorizationResource } from '../kinds/authorization-policy.ts';
 import type { EndpointSlice } from '../kinds/endpoint-slice.ts';
 import type { Labels } from '../kinds/label-selector.ts';
 import type { PeerAuthentication } from '../kinds/peer-authentication.ts';
+import type { ObjectMeta } from '../kubernetes-object.ts';
 import type { Resources } from '../resources.ts';
 import type { Derivation } from './derivation.ts';
 import type { EntryClaim } from './host-claims.ts';
@@ -31,7 +32,7 @@ export interface WorkloadContext {
   /** By namespace. */
   readonly policies: ReadonlyMap<string, readonly SelectingPolicy[]>;
   readonly peerAuthentications: ReadonlyMap<string, readonly PeerAuthentication[]>;
-  /** Keys of services without a selector, by the pods (`<namespace>/<name>`) that their slices name. */
+  /** Keys of services without a selector, by the pods (`podIdentity`) that their slices name. */
   readonly servicesNaming: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -72,12 +73,15 @@ export function serviceOfSlice(
   return services.byKey.get(keyOfService({ namespace, name: slice.serviceName }, derivation));
 }
 
-/** A service with a selector finds its pods by that alone. */
+/** A pod that was made anew under the old name is another one. */
+export function podIdentity({ namespace, name, uid }: Pick<ObjectMeta, 'namespace' | 'name' | 'uid'>): string {
+  return `${namespace}/${name}/${uid}`;
+}
+
+/** Identities of pods. A service with a selector finds its pods by that alone. */
 export function podsNamedBy(slice: EndpointSlice, service: MeshService): readonly string[] {
   if (Object.keys(service.selector).length > 0) return [];
-  return slice.endpoints.flatMap(({ target }) =>
-    target?.kind === 'Pod' ? [`${target.namespace || service.namespace}/${target.name}`] : [],
-  );
+  return slice.endpoints.flatMap(({ target }) => (target?.kind === 'Pod' ? [podIdentity(target)] : []));
 }
 
 /** What a policy is to workloads: nothing, unless it has a selector. */

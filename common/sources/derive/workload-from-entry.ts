@@ -1,5 +1,5 @@
 // WorkloadEntry and the endpoints of a ServiceEntry → workloads. A host name instead of an address is resolved by the client.
-// Undefined for an endpoint without an address that could be sent. Source: istio-control.md §3.4, §3.5.
+// One without an address stands in another network, behind its gateway. Source: istio-control.md §3.4, §3.5.
 
 import type { Workload, WorkloadUid } from '../../mesh/workload.ts';
 import { parseIp } from '../../net/address.ts';
@@ -12,7 +12,7 @@ import { emptyWorkload } from './empty-workload.ts';
 import { localityFromText } from './locality.ts';
 import { entryPortResolver, membershipOf, type SelectingService } from './membership.ts';
 import { tunnelProtocolOf } from './tunnel-protocol.ts';
-import { bindWaypoint } from './waypoint-binding.ts';
+import { waypointOrInstance } from './waypoint-or-instance.ts';
 
 interface DescribedWorkload {
   readonly uid: string;
@@ -29,7 +29,7 @@ export function workloadFromWorkloadEntry(
   services: readonly SelectingService[],
   authorizationPolicies: readonly string[],
   derivation: Derivation,
-): Workload | undefined {
+): Workload {
   const { name, namespace, annotations } = entry.object.metadata;
   const meta = { ...entry.object.metadata, labels: entry.labels };
   const described: DescribedWorkload = {
@@ -50,7 +50,7 @@ export function workloadFromEntryEndpoint(
   services: readonly SelectingService[],
   authorizationPolicies: readonly string[],
   derivation: Derivation,
-): Workload | undefined {
+): Workload {
   const meta = entry.object.metadata;
   const described: DescribedWorkload = {
     uid: `${derivation.settings.clusterId}/networking.istio.io/ServiceEntry/${meta.namespace}/${meta.name}/${endpoint.address}`,
@@ -67,16 +67,15 @@ function build(
   services: readonly SelectingService[],
   authorizationPolicies: readonly string[],
   derivation: Derivation,
-): Workload | undefined {
+): Workload {
   const { settings } = derivation;
   const ip = parseIp(endpoint.address);
-  if (endpoint.address === '' || endpoint.address.startsWith('unix:')) return undefined;
   const network = endpoint.network || derivation.network;
-  const binding = bindWaypoint(waypointMeta, 'workload', derivation);
   return {
     ...emptyWorkload,
     ...canonicalNameOf(meta.labels, workloadName),
     ...tunnelProtocolOf(meta.labels, meta.annotations),
+    ...waypointOrInstance(waypointMeta, derivation),
     uid: uid as WorkloadUid,
     name: meta.name,
     namespace: meta.namespace,
@@ -86,7 +85,6 @@ function build(
     networkGateway: networkGatewayFor(network, derivation),
     trustDomain: settings.trustDomain,
     serviceAccount: endpoint.serviceAccount,
-    waypoint: binding.kind === 'bound' ? binding.waypoint.address : undefined,
     workloadType: 'pod',
     workloadName,
     services: membershipOf(services, entryPortResolver(endpoint.ports)),

@@ -7,7 +7,7 @@ import { emptyWorkload } from './empty-workload.ts';
 import { localityOfNode } from './locality.ts';
 import { membershipOf, podPortResolver, type SelectingService } from './membership.ts';
 import { tunnelProtocolOf } from './tunnel-protocol.ts';
-import { bindWaypoint } from './waypoint-binding.ts';
+import { waypointOrInstance } from './waypoint-or-instance.ts';
 import { workloadNameOf } from './workload-name.ts';
 
 /** @param services those the pod belongs to */
@@ -26,7 +26,7 @@ export function workloadFromPod(
     ...emptyWorkload,
     ...canonicalNameOf(meta.labels, workloadName),
     ...tunnelProtocolOf(meta.labels, meta.annotations),
-    ...waypointOrInstance(pod, derivation),
+    ...waypointOrInstance(meta, derivation),
     uid: uid as WorkloadUid,
     name: meta.name,
     namespace: meta.namespace,
@@ -45,15 +45,4 @@ export function workloadFromPod(
     locality: localityOfNode(derivation.nodes.get(pod.node)?.labels),
     networkMode: pod.hostNetwork ? 'host-network' : 'standard',
   };
-}
-
-/** An instance of a waypoint stands behind none. */
-function waypointOrInstance(pod: Pod, derivation: Derivation): Pick<Workload, 'waypoint' | 'applicationTunnel'> {
-  const meta = pod.object.metadata;
-  const gatewayName = meta.labels['gateway.networking.k8s.io/gateway-name'];
-  const served = derivation.waypoints.get(`${meta.namespace}/${gatewayName}`);
-  if (served !== undefined) return { waypoint: undefined, applicationTunnel: served.inboundBinding };
-  const binding = bindWaypoint(meta, 'workload', derivation);
-  const waypoint = binding.kind === 'bound' ? binding.waypoint.address : undefined;
-  return { waypoint, applicationTunnel: undefined };
 }

@@ -2,7 +2,7 @@
 // The settings in force and the resource before and after in; yes or no out.
 import { isDeepStrictEqual } from 'node:util';
 import type { MeshSettings } from '../derive/mesh-settings.ts';
-import { networkGatewayOf } from '../derive/network-gateway.ts';
+import { networkGatewaysIn } from '../derive/network-gateway.ts';
 import type { ObjectMeta } from '../kubernetes-object.ts';
 import type { Resource } from '../resources.ts';
 
@@ -24,7 +24,7 @@ function reachOf(resource: Resource | undefined, settings: MeshSettings): unknow
     case 'namespaces':
       return reachOfNamespace(resource.value, settings);
     case 'gateways':
-      return settings.waypointAdmission === 'automatic' ? resource : networkGatewayOf(resource.value);
+      return settings.waypointAdmission === 'automatic' ? resource : networkGatewaysIn(resource.value);
     case undefined:
     case 'nodes':
       return undefined;

@@ -144,7 +144,7 @@ export class IncrementalMesh {
     }
     for (const key of units.workloadEntries) {
       const entry = index.workloadEntries.get(key);
-      set(`workload entry ${key}`, asList(entry && workloadOfEntry(entry, index)));
+      set(`workload entry ${key}`, entry === undefined ? [] : [workloadOfEntry(entry, index)]);
     }
     for (const key of units.slices) {
       const slice = index.slices.get(key);

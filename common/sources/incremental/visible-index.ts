@@ -180,7 +180,7 @@ export class VisibleIndex implements WorkloadContext {
     return [before, after];
   }
 
-  /** Which pods a service without selector has by its slices. @returns the pods named before or now */
+  /** Which pods a service without selector has by its slices. @returns keys of the pods named before or now */
   refreshNaming(serviceKey: string): ReadonlySet<string> {
     const named = new Set<string>();
     for (const key of this.slicesOf.get(serviceKey)) {
@@ -196,7 +196,7 @@ export class VisibleIndex implements WorkloadContext {
       dropFrom(this.servicesNaming, pod, meshKey);
       if (named.has(pod)) this.servicesNaming.set(pod, [...(this.servicesNaming.get(pod) ?? []), meshKey]);
     }
-    return concerned;
+    return new Set([...concerned].map((pod) => pod.slice(0, pod.lastIndexOf('/'))));
   }
 
   /** What the policy selects workloads by; none where it does not. */

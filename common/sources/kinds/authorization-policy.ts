@@ -9,6 +9,7 @@ const positiveSources = [
   'namespaces',
   'ipBlocks',
   'serviceAccounts',
+  'trustDomains',
   'requestPrincipals',
   'remoteIpBlocks',
 ] as const;

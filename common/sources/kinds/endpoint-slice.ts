@@ -4,10 +4,17 @@ import { type IpAddress, parseIp } from '../../net/address.ts';
 import { Field } from '../field.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 
+export interface EndpointTarget {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
 export interface SliceEndpoint {
   readonly addresses: readonly IpAddress[];
   readonly ready: boolean;
-  readonly target: { readonly kind: string; readonly namespace: string; readonly name: string } | undefined;
+  readonly target: EndpointTarget | undefined;
 }
 
 export interface EndpointSlice {
@@ -53,6 +60,7 @@ function parseEndpoint(field: Field): SliceEndpoint {
           kind: target.at('kind').text(),
           namespace: target.at('namespace').text(),
           name: target.at('name').text(),
+          uid: target.at('uid').text(),
         },
   };
 }

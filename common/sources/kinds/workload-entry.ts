@@ -16,6 +16,5 @@ export interface WorkloadEntry {
 export function parseWorkloadEntry(object: KubernetesObject): WorkloadEntry {
   const spec = new Field('spec', object.spec);
   const endpoint = parseEntryEndpoint(spec);
-  if (endpoint.address === '') throw spec.at('address').malformed('an address', 'write an IP address or a host name');
   return { object, endpoint, labels: { ...endpoint.labels, ...object.metadata.labels } };
 }

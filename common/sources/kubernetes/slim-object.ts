@@ -75,8 +75,8 @@ function slimPodStatus(status: unknown): unknown {
 function slimEndpoint(endpoint: Json): Json {
   const { addresses, conditions, targetRef } = endpoint;
   if (!isRecord(targetRef)) return { addresses, conditions };
-  const { kind, namespace, name } = targetRef;
-  const target = { targetRef: { kind, namespace, name } };
+  const { kind, namespace, name, uid } = targetRef;
+  const target = { targetRef: { kind, namespace, name, uid } };
   return kind === 'Pod' ? target : { addresses, conditions, ...target };
 }
 
