@@ -1,19 +1,22 @@
 // A connected TCP handle as a ByteStream. In: the handle, which belongs to the stream from then on. Out: lent chunks; losses as
 // MeshErrors CONNECTION_RESET or IO_FAILED with the cause.
 // Hot path: test/bench/tunnel.ts.
+import type { Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
-import type { ByteSink, ByteStream } from './byte-stream.ts';
+import type { ByteSink } from './byte-stream.ts';
 import { HandleReader } from './handle-reader-socket.ts';
 import { release } from './read-buffers.ts';
+import type { AcceptedByteStream } from './socket-factory.ts';
 import { connectionLoss } from './socket-failure.ts';
 import { endOfStream, errorOf, shutDown, type TcpHandle, writeTo } from './stream-handle-socket.ts';
+import { socketOfHandle } from './tcp-handle-socket.ts';
 
 /** Bytes that wait for the kernel; beyond them the writer is to wait. */
 const writerHighBytes = 128 * 1024;
 
 const noBytes = Buffer.alloc(0);
 
-export class HandleStream implements ByteStream {
+export class HandleStream implements AcceptedByteStream {
   private readonly handle: TcpHandle;
   private readonly peer: () => string;
   private sink: ByteSink | undefined;
@@ -79,6 +82,14 @@ export class HandleStream implements ByteStream {
     // libuv refuses a reset while a shutdown is under way.
     if (this.writing === 'shutting') this.handle.readStop();
     else this.close('reset');
+  }
+
+  takeSocket(start: Buffer): Socket | undefined {
+    if (this.state !== 'open' || this.failure) return undefined;
+    this.handle.readStop();
+    this.state = 'closed';
+    this.reader?.close();
+    return socketOfHandle(this.handle, start);
   }
 
   private readEnded(status: number): void {

@@ -13,7 +13,17 @@ interface Accepted {
 }
 
 export interface AcceptedStream extends Accepted {
-  readonly stream: ByteStream;
+  readonly stream: AcceptedByteStream;
+}
+
+export interface AcceptedByteStream extends ByteStream {
+  /**
+   * The same connection as `AcceptedSocket` has it, for whoever finds TLS in it. Nothing may have been written, and nothing else happens
+   * to the stream from then on.
+   * @param start what the stream has given so far: it is read again
+   * @returns undefined when the connection is over
+   */
+  takeSocket(start: Buffer): Socket | undefined;
 }
 
 /** Paused, allowHalfOpen, TCP_NODELAY: for node:tls to take over. */

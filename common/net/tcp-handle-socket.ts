@@ -1,5 +1,7 @@
 // Accepts and dials TCP connections as handles, without an object of node:net each. In: prepared descriptors. Out: handles,
 // or MeshErrors that name the address. Hot path: test/bench/tunnel.ts (connect64).
+
+import { Socket } from 'node:net';
 import { deadlinesAfter } from '../deadlines.ts';
 import type { MeshError } from '../errors.ts';
 import { formatSocketAddress, parseIp, type SocketAddress } from './address.ts';
@@ -83,6 +85,17 @@ export function dialHandle(
     });
     if (status !== 0) refuse(status);
   });
+}
+
+/** Paused and allowHalfOpen, as accepted sockets are. @param start is read before what comes */
+export function socketOfHandle(handle: TcpHandle, start: Buffer): Socket {
+  // Not in node's documentation: a handle of libuv, and `pauseOnCreate` without which it would read at once.
+  const options: object = { allowHalfOpen: true, handle, pauseOnCreate: true };
+  const socket = new Socket(options);
+  // Whoever takes the socket sees a failure in 'close'; without a listener an early reset would end the process.
+  socket.on('error', () => {});
+  if (start.length > 0) socket.unshift(start);
+  return socket;
 }
 
 /** What a connect ends with whose handle was closed: it has been told already. */

@@ -2,14 +2,15 @@
 // then on. Out: chunks as Node read them; losses as MeshErrors CONNECTION_RESET or IO_FAILED with the cause.
 import type { Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
-import type { ByteSink, ByteStream } from './byte-stream.ts';
+import type { ByteSink } from './byte-stream.ts';
+import type { AcceptedByteStream } from './socket-factory.ts';
 import { connectionLoss } from './socket-failure.ts';
 
-export function streamOfSocket(socket: Socket): ByteStream {
+export function streamOfSocket(socket: Socket): AcceptedByteStream {
   return new SocketStream(socket);
 }
 
-class SocketStream implements ByteStream {
+class SocketStream implements AcceptedByteStream {
   private readonly socket: Socket;
   private readonly peer: string;
   private sink: ByteSink | undefined;
@@ -67,6 +68,15 @@ class SocketStream implements ByteStream {
     this.failure ??=
       reason ?? new MeshError('CONNECTION_RESET', `the connection with ${this.peer} was reset by this side`);
     abort(this.socket);
+  }
+
+  takeSocket(start: Buffer): Socket | undefined {
+    const { socket } = this;
+    if (socket.destroyed) return undefined;
+    socket.pause();
+    for (const event of ['data', 'end', 'drain', 'close']) socket.removeAllListeners(event);
+    if (start.length > 0) socket.unshift(start);
+    return socket;
   }
 
   private closed(): void {
