@@ -30,6 +30,7 @@ import { createHttpServer } from './http/http-server.ts';
 import { createAdmission } from './listener/admit-stream.ts';
 import { createMeshSource } from './mesh-source.ts';
 import { noResources, type WaypointResources } from './resources/waypoint-resources.ts';
+import { createRouting, type Routing } from './routes/routing.ts';
 import { createWaypointTelemetry, type WaypointTelemetry } from './telemetry/waypoint-telemetry.ts';
 import { createTraffic } from './traffic.ts';
 import { createClientPool } from './upstream/client-pool.ts';
@@ -51,9 +52,11 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
   const telemetry = createTelemetry(config, logging, metrics.recorder);
-  const path = createDataPath({ config, logging, mesh, telemetry, credentials });
+  const routing = createRouting(mesh, config);
+  const path = createDataPath({ config, logging, mesh, routing, telemetry, credentials });
   const onResources = (resources: WaypointResources): void => {
     telemetry.useResources(resources);
+    routing.useResources(resources);
     readiness.done(tasks.state);
   };
   const source = createMeshSource({ config, writer: mesh, recorder: metrics.recorder, logging, onResources });
@@ -124,11 +127,12 @@ interface DataPathParts {
   readonly config: WaypointConfig;
   readonly logging: Logging;
   readonly mesh: MeshView;
+  readonly routing: Routing;
   readonly telemetry: WaypointTelemetry;
   readonly credentials: ReturnType<typeof createCredentials>;
 }
 
-function createDataPath({ config, logging, mesh, telemetry, credentials }: DataPathParts) {
+function createDataPath({ config, logging, mesh, routing, telemetry, credentials }: DataPathParts) {
   const log = logging.logger('waypoint');
   const { certificates, identity } = credentials;
   const own = ownAddress(config);
@@ -142,7 +146,7 @@ function createDataPath({ config, logging, mesh, telemetry, credentials }: DataP
   const dial = createEndpointDialer({ tunnels, sockets, identity, sourceIp, headers, hbonePort: hboneOfWorkloads });
   const clients = createClientPool(dial);
   const http = createHttpServer();
-  const traffic = createTraffic({ mesh, self, http, clients, dial, telemetry, log });
+  const traffic = createTraffic({ mesh, self, http, clients, dial, routing, telemetry, log });
   const onRequest = createAdmission({
     mesh,
     waypoint: config,

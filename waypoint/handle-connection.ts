@@ -1,6 +1,5 @@
 // One connection that the waypoint carries unread: choose an endpoint, dial it, copy both ways, tell telemetry how it went.
 // In: the stream and whose it is; what it needs of the other parts comes as functions. Source: waypoint-telemetry.md §1.13, §8.1.
-import type { Workload } from '../common/mesh/workload.ts';
 import type { ByteStream } from '../common/net/byte-stream.ts';
 import { copyStreams } from '../common/net/copy-streams.ts';
 import type { TcpReport } from '../common/telemetry/tcp-reporter.ts';
@@ -13,10 +12,13 @@ export interface ConnectionUpstream extends UpstreamFacts {
   dial(): Promise<ByteStream>;
 }
 
+export type ConnectionChoice =
+  | { readonly kind: 'upstream'; readonly upstream: ConnectionUpstream }
+  | { readonly kind: 'refused'; readonly flags: readonly ResponseFlag[] };
+
 export interface ConnectionHandling {
-  /** Undefined: no healthy endpoint. */
-  chooseUpstream(downstream: Downstream): ConnectionUpstream | undefined;
-  opened(downstream: Downstream, destination: Workload | undefined): TcpReport;
+  chooseUpstream(downstream: Downstream): ConnectionChoice;
+  opened(downstream: Downstream, upstream: UpstreamFacts | undefined): TcpReport;
   ended(facts: TcpFacts, error: Error | undefined): void;
   /** Milliseconds that only grow. */
   now(): number;
@@ -29,8 +31,9 @@ export async function handleConnection(
 ): Promise<void> {
   const startEpochMs = Date.now();
   const start = handling.now();
-  const upstream = handling.chooseUpstream(downstream);
-  const report = handling.opened(downstream, upstream?.workload);
+  const choice = handling.chooseUpstream(downstream);
+  const upstream = choice.kind === 'upstream' ? choice.upstream : undefined;
+  const report = handling.opened(downstream, upstream);
   const finish = (flags: readonly ResponseFlag[], error: Error | undefined): void => {
     // As in Istio, the labels of a connection are those of its first report: failures do not open new series.
     report.close('-');
@@ -38,13 +41,13 @@ export async function handleConnection(
     const durationMs = handling.now() - start;
     handling.ended({ downstream, upstream, flags, startEpochMs, durationMs, receivedBytes, sentBytes }, error);
   };
-  if (upstream === undefined) {
+  if (choice.kind === 'refused') {
     stream.reset();
-    finish(['UH'], undefined);
+    finish(choice.flags, undefined);
     return;
   }
   try {
-    const dialled = await upstream.dial();
+    const dialled = await choice.upstream.dial();
     copyStreams(stream, dialled, report, (error) => finish(error === undefined ? [] : ['UC'], error));
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));

@@ -19,9 +19,21 @@ export interface RequestUpstream extends UpstreamFacts {
   readonly client: HttpClient;
 }
 
+export type RequestChoice = { readonly routeName: string } & (
+  | { readonly kind: 'upstream'; readonly upstream: RequestUpstream }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+);
+
+/** Answered here, without an upstream. */
+export interface Refusal {
+  readonly status: number;
+  readonly flag: ResponseFlag | undefined;
+  readonly details: string;
+  readonly text: string;
+}
+
 export interface RequestHandling {
-  /** Undefined: no healthy endpoint. */
-  chooseUpstream(downstream: Downstream, exchange: ServerExchange): RequestUpstream | undefined;
+  chooseUpstream(downstream: Downstream, exchange: ServerExchange): RequestChoice;
   ended(facts: RequestFacts): void;
   /** Milliseconds that only grow. */
   now(): number;
@@ -47,7 +59,8 @@ export async function handleRequest(
   const start = handling.now();
   const { request } = exchange;
   const headers = requestHeadersUpstream(request.headers, request.scheme, randomUUID);
-  const upstream = handling.chooseUpstream(downstream, exchange);
+  const choice = handling.chooseUpstream(downstream, exchange);
+  const upstream = choice.kind === 'upstream' ? choice.upstream : undefined;
   const progress: Progress = {
     response: undefined,
     trailers: () => [],
@@ -73,6 +86,7 @@ export async function handleRequest(
       response: progress.response,
       responseTrailers: progress.trailers(),
       flags: progress.flags,
+      routeName: choice.routeName,
       details: progress.details,
       startEpochMs,
       durationMs: handling.now() - start,
@@ -80,13 +94,14 @@ export async function handleRequest(
       end,
     });
   });
-  if (upstream === undefined) {
-    progress.flags.push('UH');
-    progress.details = 'no_healthy_upstream';
-    reply(exchange, progress, 503, 'no healthy upstream');
+  if (choice.kind === 'refused') {
+    const { flag, status, details, text } = choice.refusal;
+    if (flag !== undefined) progress.flags.push(flag);
+    progress.details = details;
+    reply(exchange, progress, status, text);
     return;
   }
-  const call = upstream.client.send(outgoing(exchange, headers));
+  const call = choice.upstream.client.send(outgoing(exchange, headers));
   abort = call.abort;
   const answer = await call.answer;
   progress.upstreamMs = handling.now() - start;

@@ -2,14 +2,16 @@
 // In: a stream, what it speaks, whose it is. Out: nothing; the upstream is chosen anew for each request.
 import type { Logger } from '../common/log.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
-import type { Workload } from '../common/mesh/workload.ts';
+import type { AppProtocol, Workload } from '../common/mesh/workload.ts';
 import { formatSocketAddress } from '../common/net/address.ts';
 import type { ByteStream } from '../common/net/byte-stream.ts';
 import { type ConnectionHandling, handleConnection } from './handle-connection.ts';
 import { handleRequest, type RequestHandling } from './handle-request.ts';
 import type { HttpServer } from './http/http-server.ts';
 import type { SniffedProtocol } from './listener/protocol-sniff.ts';
-import type { Downstream } from './served-target.ts';
+import type { Backend, RouteChoice } from './routes/choose-route.ts';
+import type { Routing } from './routes/routing.ts';
+import type { Downstream, ServedTarget } from './served-target.ts';
 import type { WaypointTelemetry } from './telemetry/waypoint-telemetry.ts';
 import { chooseProtocol } from './upstream/choose-protocol.ts';
 import { chooseUpstream, type UpstreamEndpoint } from './upstream/choose-upstream.ts';
@@ -22,32 +24,43 @@ export interface TrafficParts {
   readonly http: HttpServer;
   readonly clients: ClientPool;
   readonly dial: EndpointDialer;
+  readonly routing: Routing;
   readonly telemetry: WaypointTelemetry;
   readonly log: Logger;
 }
+
+type Chosen =
+  | { readonly kind: 'endpoint'; readonly endpoint: UpstreamEndpoint; readonly backend: Backend | undefined }
+  | Extract<RouteChoice, { kind: 'refused' }>
+  | { readonly kind: 'none' };
+
+const noHealthyUpstream = {
+  status: 503,
+  flag: 'UH',
+  details: 'no_healthy_upstream',
+  text: 'no healthy upstream',
+} as const;
 
 export interface Traffic {
   carry(stream: ByteStream, protocol: SniffedProtocol, downstream: Downstream): void;
 }
 
-export function createTraffic({ mesh, self, http, clients, dial, telemetry, log }: TrafficParts): Traffic {
+export function createTraffic({ mesh, self, http, clients, dial, routing, telemetry, log }: TrafficParts): Traffic {
   const now = (): number => performance.now();
-
-  function choose(downstream: Downstream): UpstreamEndpoint | undefined {
-    const choice = chooseUpstream(mesh, downstream.target, self(), Math.random());
-    if (choice.kind === 'endpoint') return choice.endpoint;
-    const target = formatSocketAddress(downstream.target.address);
-    log.warn({ code: 'NO_HEALTHY_UPSTREAM', target, error: choice.detail }, 'no healthy upstream');
-    return undefined;
-  }
-
+  const choose = createChoice({ mesh, self, log });
   const requests: RequestHandling = {
     now,
     chooseUpstream(downstream, { request }) {
-      const endpoint = choose(downstream);
-      if (endpoint === undefined) return undefined;
-      const protocol = chooseProtocol(downstream.target.appProtocol, request.protocol, request.upgrade);
-      return { ...endpoint, client: clients.clientFor(endpoint, protocol) };
+      const { target } = downstream;
+      const route = routing.forRequest(target, request, Math.random());
+      const { routeName } = route;
+      const chosen = choose(downstream, route);
+      if (chosen.kind === 'none') return { kind: 'refused', routeName, refusal: noHealthyUpstream };
+      if (chosen.kind === 'refused') return { kind: 'refused', routeName, refusal: { ...chosen.refusal, text: '' } };
+      const { endpoint, backend } = chosen;
+      const protocol = chooseProtocol(appProtocolOf(target, backend), request.protocol, request.upgrade);
+      const client = clients.clientFor(endpoint, protocol);
+      return { kind: 'upstream', routeName, upstream: { ...endpoint, backend, client } };
     },
     ended: telemetry.requestEnded,
   };
@@ -55,8 +68,11 @@ export function createTraffic({ mesh, self, http, clients, dial, telemetry, log 
   const connections: ConnectionHandling = {
     now,
     chooseUpstream(downstream) {
-      const endpoint = choose(downstream);
-      return endpoint && { ...endpoint, dial: () => dial(endpoint) };
+      const chosen = choose(downstream, routing.forConnection(downstream.target, Math.random()));
+      if (chosen.kind === 'none') return { kind: 'refused', flags: ['UH'] };
+      if (chosen.kind === 'refused') return { kind: 'refused', flags: ['NC'] };
+      const { endpoint, backend } = chosen;
+      return { kind: 'upstream', upstream: { ...endpoint, backend, dial: () => dial(endpoint) } };
     },
     opened: telemetry.connectionOpened,
     ended(facts, error) {
@@ -83,4 +99,27 @@ export function createTraffic({ mesh, self, http, clients, dial, telemetry, log 
       http.serve(stream, protocol, handler, forget);
     },
   };
+}
+
+/** What a route comes to: an endpoint, or why there is none, which the log is told. */
+function createChoice({ mesh, self, log }: Pick<TrafficParts, 'mesh' | 'self' | 'log'>) {
+  return ({ target }: Downstream, route: RouteChoice): Chosen => {
+    const to = (): string => formatSocketAddress(target.address);
+    if (route.kind === 'refused') {
+      log.warn({ code: 'NO_ROUTE', target: to(), error: route.refusal.reason }, 'not routed');
+      return route;
+    }
+    const { backend, random } = route;
+    const choice = chooseUpstream(mesh, target, self(), random, backend);
+    if (choice.kind === 'endpoint') return { ...choice, backend };
+    log.warn({ code: 'NO_HEALTHY_UPSTREAM', target: to(), error: choice.detail }, 'no healthy upstream');
+    return { kind: 'none' };
+  };
+}
+
+/** What the port that takes the request declares. */
+function appProtocolOf(target: ServedTarget, backend: Backend | undefined): AppProtocol {
+  if (backend === undefined) return target.appProtocol;
+  const port = backend.service.ports.find(({ servicePort }) => servicePort === backend.servicePort);
+  return port?.appProtocol ?? 'unknown';
 }

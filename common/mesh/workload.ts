@@ -77,4 +77,6 @@ export interface Workload {
   readonly networkMode: 'standard' | 'host-network';
   /** Weight in load balancing; 1 where nothing is said. */
   readonly capacity: number;
+  /** Those of the pod or entry; absent where the source does not tell them (WDS does not). */
+  readonly labels?: Readonly<Record<string, string>>;
 }

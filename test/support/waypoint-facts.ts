@@ -34,6 +34,7 @@ export const someRequest: RequestFacts = {
   response: { status: 202, headers: ['content-type', 'text/plain', 'x-envoy-upstream-service-time', '4'] },
   responseTrailers: ['t', 'v'],
   flags: [],
+  routeName: 'default',
   details: 'via_upstream',
   startEpochMs: Date.UTC(2025, 5, 3, 10, 15, 42, 318),
   durationMs: 5.4,

@@ -1,15 +1,21 @@
-// The resources that shape a waypoint's telemetry, out of everything there is. In: Kubernetes objects, and what was read before. Out: the
+// The resources that shape what a waypoint tells of traffic and where it sends it, out of everything there is. In: Kubernetes objects, and what was read before. Out: the
 // parsed ones, and their problems; an object that cannot be used does not touch the others, and its last good version goes on.
 import { apiGroup, type KubernetesObject, objectKey } from '../../common/sources/kubernetes-object.ts';
 import type { ResourceProblem } from '../../common/sources/resource-problem.ts';
 import type { LastGood } from '../../common/sources/resources.ts';
+import { parseDestinationRule } from './destination-rule.ts';
+import { parseGatewayApiRoute } from './gateway-api-route.ts';
 import { defaultMeshTelemetry, isMeshConfig, type MeshTelemetry, parseMeshTelemetry } from './mesh-telemetry.ts';
+import type { DestinationRule, RouteResource } from './route-rules.ts';
 import { parseTelemetry, type TelemetryResource } from './telemetry.ts';
+import { parseVirtualService } from './virtual-service.ts';
 import { parseWasmPlugin, type WasmPlugin } from './wasm-plugin.ts';
 
 export interface WaypointResources {
   readonly telemetries: readonly TelemetryResource[];
   readonly plugins: readonly WasmPlugin[];
+  readonly routes: readonly RouteResource[];
+  readonly destinationRules: readonly DestinationRule[];
   readonly mesh: MeshTelemetry;
   readonly problems: readonly ResourceProblem[];
   /** To be given to the next call. */
@@ -19,6 +25,8 @@ export interface WaypointResources {
 export const noResources: WaypointResources = {
   telemetries: [],
   plugins: [],
+  routes: [],
+  destinationRules: [],
   mesh: defaultMeshTelemetry,
   problems: [],
   lastGood: new Map(),
@@ -27,6 +35,8 @@ export const noResources: WaypointResources = {
 interface Parsed {
   readonly telemetry?: TelemetryResource | undefined;
   readonly plugin?: WasmPlugin | undefined;
+  readonly route?: RouteResource | undefined;
+  readonly destinationRule?: DestinationRule | undefined;
   readonly mesh?: MeshTelemetry;
   readonly problems: readonly ResourceProblem[];
 }
@@ -41,6 +51,9 @@ const meshConfig: ResourceKind = {
   consequence: 'what is malformed in it has its default until then',
 };
 
+const noRoute = 'it routes nothing until then';
+const gatewayApiRoute: ResourceKind = { parse: parseGatewayApiRoute, consequence: noRoute };
+
 /** Parsers by `<API group>/<kind>`, and what comes of an object with an error in it that was never any better. */
 const kinds: ReadonlyMap<string, ResourceKind> = new Map([
   [
@@ -51,6 +64,13 @@ const kinds: ReadonlyMap<string, ResourceKind> = new Map([
     'extensions.istio.io/WasmPlugin',
     { parse: parseWasmPlugin, consequence: 'none of its attributes is set until then' },
   ],
+  ['networking.istio.io/VirtualService', { parse: parseVirtualService, consequence: noRoute }],
+  [
+    'networking.istio.io/DestinationRule',
+    { parse: parseDestinationRule, consequence: 'none of its subsets exists until then' },
+  ],
+  ['gateway.networking.k8s.io/HTTPRoute', gatewayApiRoute],
+  ['gateway.networking.k8s.io/TCPRoute', gatewayApiRoute],
 ]);
 
 export function readWaypointResources(
@@ -75,6 +95,8 @@ export function readWaypointResources(
   return {
     telemetries: used.flatMap(({ telemetry }) => telemetry ?? []),
     plugins: used.flatMap(({ plugin }) => plugin ?? []),
+    routes: used.flatMap(({ route }) => route ?? []),
+    destinationRules: used.flatMap(({ destinationRule }) => destinationRule ?? []),
     mesh: used.findLast(({ mesh }) => mesh !== undefined)?.mesh ?? defaultMeshTelemetry,
     problems,
     lastGood,

@@ -8,17 +8,20 @@ import type { Workload } from '../../common/mesh/workload.ts';
 import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
 import { findHeader, type HeaderList, headerBytes, joinHeader } from '../http/header-list.ts';
 import type { Downstream } from '../served-target.ts';
-import { grpcStatusOf, isGrpc, type RequestFacts } from './request-facts.ts';
+import { grpcStatusOf, isGrpc, type RequestFacts, type UpstreamFacts } from './request-facts.ts';
 import { flagsBits } from './response-flags.ts';
 
 /** @param filterState what generators have set, by full key; read when asked */
 export function requestAttributes(facts: RequestFacts, filterState: ReadonlyMap<string, string>): Attributes {
   const { downstream, upstream } = facts;
   return {
-    ...connectionAttributes(downstream, filterState, () => facts.upstream?.workload),
+    ...connectionAttributes(downstream, filterState, () => facts.upstream),
     request: new AttributeMap((name) => requestAttribute(facts, name)),
     response: new AttributeMap((name) => responseAttribute(facts, name)),
     upstream: new AttributeMap((name) => addressAttribute(upstream?.address, name)),
+    xds: new AttributeMap((name) =>
+      name === 'route_name' ? facts.routeName : xdsAttribute(downstream, upstream, name),
+    ),
   };
 }
 
@@ -36,15 +39,15 @@ const finalAttributes = new Set(['duration', 'size', 'total_size']);
 export function connectionAttributes(
   downstream: Downstream,
   filterState: ReadonlyMap<string, string>,
-  destination: () => Workload | undefined,
+  upstream: () => UpstreamFacts | undefined,
 ): Record<string, AttributeMap> {
   return {
     source: new AttributeMap((name) => addressAttribute(downstream.address, name)),
     destination: new AttributeMap((name) => addressAttribute(downstream.target.address, name)),
     // As in Istio's waypoint: the inner connection has no TLS of its own; who called is in the filter state.
     connection: new AttributeMap((name) => (name === 'mtls' ? false : undefined)),
-    filter_state: new AttributeMap((name) => filterState.get(name) ?? builtInState(downstream, destination, name)),
-    xds: new AttributeMap((name) => xdsAttribute(downstream, name)),
+    filter_state: new AttributeMap((name) => filterState.get(name) ?? builtInState(downstream, upstream, name)),
+    xds: new AttributeMap((name) => xdsAttribute(downstream, upstream(), name)),
   };
 }
 
@@ -137,7 +140,7 @@ function addressAttribute(address: SocketAddress | undefined, name: string): Att
 
 function builtInState(
   downstream: Downstream,
-  destination: () => Workload | undefined,
+  upstream: () => UpstreamFacts | undefined,
   name: string,
 ): AttributeValue | undefined {
   switch (name) {
@@ -146,7 +149,7 @@ function builtInState(
       return peerMap(downstream.workload);
     case 'upstream_peer':
     case 'wasm.upstream_peer':
-      return peerMap(destination());
+      return peerMap(upstream()?.workload);
     case 'io.istio.peer_principal':
       return downstream.identity?.uri;
     case 'io.istio.local_principal':
@@ -175,21 +178,26 @@ function peerMap(workload: Workload | undefined): AttributeValue | undefined {
   ]);
 }
 
-function xdsAttribute({ target }: Downstream, name: string): AttributeValue | undefined {
+function xdsAttribute(
+  { target }: Downstream,
+  upstream: UpstreamFacts | undefined,
+  name: string,
+): AttributeValue | undefined {
   if (name === 'listener_direction') return 1n;
   if (name === 'route_name') return 'default';
-  if (name === 'cluster_name') return clusterName(target);
+  if (name === 'cluster_name') return clusterName(target, upstream);
   if (name !== 'cluster_metadata' || target.kind !== 'service') return undefined;
-  const { name: short, namespace, hostname } = target.service;
+  const { name: short, namespace, hostname } = (upstream?.backend ?? target).service;
   const service = { host: hostname, name: short, namespace };
   return { filter_metadata: { istio: { services: [service] } } };
 }
 
 /** As Istio names a waypoint's clusters (§6.1). */
-export function clusterName(target: Downstream['target']): string {
+export function clusterName(target: Downstream['target'], upstream: UpstreamFacts | undefined): string {
   if (target.kind === 'workload') return 'encap';
   const protocol = target.appProtocol === 'tcp' || target.appProtocol === 'tls' ? 'tcp' : 'http';
-  return `inbound-vip|${target.servicePort}|${protocol}|${target.service.hostname}`;
+  const { service, servicePort, subset } = upstream?.backend ?? { ...target, subset: undefined };
+  return `inbound-vip|${servicePort}|${protocol}${subset === undefined ? '' : `/${subset.name}`}|${service.hostname}`;
 }
 
 function headerMap(headers: HeaderList): AttributeMap {

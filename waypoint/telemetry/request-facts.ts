@@ -1,5 +1,6 @@
 // Everything that is known of a request when it has ended: what metrics, access log and expressions read.
 // Made by whoever handles the request; nothing here is computed twice.
+import type { Service } from '../../common/mesh/service.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import { findHeader, type HeaderList } from '../http/header-list.ts';
@@ -10,6 +11,14 @@ import type { ResponseFlag } from './response-flags.ts';
 export interface UpstreamFacts {
   readonly workload: Workload;
   readonly address: SocketAddress;
+  /** What a route named instead of what was asked. */
+  readonly backend?: RoutedBackend | undefined;
+}
+
+export interface RoutedBackend {
+  readonly service: Service;
+  readonly servicePort: number;
+  readonly subset: { readonly name: string } | undefined;
 }
 
 export interface RequestFacts {
@@ -21,6 +30,8 @@ export interface RequestFacts {
   readonly response: ResponseHead | undefined;
   readonly responseTrailers: HeaderList;
   readonly flags: readonly ResponseFlag[];
+  /** `default` where no route has said anything, `-` where none has matched. */
+  readonly routeName: string;
   /** Envoy's response_code_details. */
   readonly details: string;
   readonly startEpochMs: number;

@@ -3,6 +3,7 @@
 // Source: waypoint-telemetry.md §1.1, §1.2, §1.13.
 
 import type { Attributes } from '../../common/expressions/expression.ts';
+import type { Service } from '../../common/mesh/service.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { HistogramSeries, MetricDefinition, Recorder, Series } from '../../common/telemetry/recorder.ts';
 import type { MetricShortName } from '../resources/metrics-configuration.ts';
@@ -10,7 +11,7 @@ import type { Downstream } from '../served-target.ts';
 import type { ChainTelemetry } from './chain-telemetry.ts';
 import { pickValues } from './label-plan.ts';
 import type { RequestFacts } from './request-facts.ts';
-import { commonLabelValues, requestLabelValues } from './waypoint-labels.ts';
+import { commonLabelValues, destinationService, requestLabelValues } from './waypoint-labels.ts';
 
 /** Envoy's default bounds, for milliseconds and bytes alike. */
 export const histogramBuckets: readonly number[] = [
@@ -28,6 +29,7 @@ interface SeriesSet {
 /** Labels of one client, endpoint and plan, with the series that its requests have used. */
 interface Pair {
   readonly chain: ChainTelemetry;
+  readonly service: Service | undefined;
   readonly values: readonly string[];
   readonly sets: Map<string, SeriesSet>;
 }
@@ -59,12 +61,14 @@ const helps = {
 export function createRequestMetrics(recorder: Recorder): RequestMetrics {
   const clients = new WeakMap<Downstream, Client>();
 
-  function pairOf(client: Client, destination: Workload | undefined, chain: ChainTelemetry, of: Downstream): Pair {
+  function pairOf(client: Client, { downstream, upstream }: RequestFacts, chain: ChainTelemetry): Pair {
+    const destination = upstream?.workload;
+    const service = destinationService(downstream, upstream);
     const known = client.pairs.get(destination);
-    if (known?.chain === chain) return known;
+    if (known?.chain === chain && known.service === service) return known;
     if (known !== undefined) releaseSets(known);
     if (client.pairs.size >= maxPairsPerClient) releasePairs(client);
-    const pair: Pair = { chain, values: commonLabelValues(of, destination), sets: new Map() };
+    const pair: Pair = { chain, service, values: commonLabelValues(downstream, upstream), sets: new Map() };
     client.pairs.set(destination, pair);
     return pair;
   }
@@ -75,7 +79,7 @@ export function createRequestMetrics(recorder: Recorder): RequestMetrics {
       const { downstream } = facts;
       let client = clients.get(downstream);
       if (client === undefined) clients.set(downstream, (client = { state: 'connected', pairs: new Map() }));
-      const pair = pairOf(client, facts.upstream?.workload, chain, downstream);
+      const pair = pairOf(client, facts, chain);
       const own = requestLabelValues(facts);
       const { expressions } = chain.http;
       if (expressions.size > 0) own.push(...expressions.evaluate(attributes()));

@@ -1,7 +1,6 @@
 // Reports connections that pass a waypoint unread as istio_tcp_*, reporter=waypoint, with the labels that Telemetry asks for.
 // In: both ends and the chain's plan. Out: a report that counts bytes. Source: waypoint-telemetry.md §1.3, §1.13.
 
-import type { Workload } from '../../common/mesh/workload.ts';
 import type { MetricDefinition, Recorder, Series } from '../../common/telemetry/recorder.ts';
 import type { TcpLabelSet } from '../../common/telemetry/tcp-labels.ts';
 import { createTcpReporter, type TcpReport, type TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
@@ -10,10 +9,11 @@ import type { Downstream } from '../served-target.ts';
 import type { ChainTelemetry } from './chain-telemetry.ts';
 import { pickValues } from './label-plan.ts';
 import { connectionAttributes } from './request-attributes.ts';
+import type { UpstreamFacts } from './request-facts.ts';
 import { commonLabelValues, securityOf, tcpFlagIndex, tcpLabelNames } from './waypoint-labels.ts';
 
 export interface TcpMetrics {
-  open(downstream: Downstream, destination: Workload | undefined, chain: ChainTelemetry): TcpReport;
+  open(downstream: Downstream, upstream: UpstreamFacts | undefined, chain: ChainTelemetry): TcpReport;
   close(): void;
 }
 
@@ -42,9 +42,9 @@ export function createTcpMetrics(recorder: Recorder, defaultIntervalMs: number):
   }
 
   return {
-    open(downstream, destination, chain) {
+    open(downstream, upstream, chain) {
       const reporter = reporterFor(chain.reportingIntervalMs ?? defaultIntervalMs);
-      return reporter.open(labelsOf(downstream, destination, chain), recorderOf(chain));
+      return reporter.open(labelsOf(downstream, upstream, chain), recorderOf(chain));
     },
     close() {
       for (const reporter of reporters.values()) reporter.close();
@@ -53,11 +53,11 @@ export function createTcpMetrics(recorder: Recorder, defaultIntervalMs: number):
   };
 }
 
-function labelsOf(downstream: Downstream, destination: Workload | undefined, chain: ChainTelemetry): TcpLabelSet {
+function labelsOf(downstream: Downstream, upstream: UpstreamFacts | undefined, chain: ChainTelemetry): TcpLabelSet {
   const { expressions } = chain.tcp;
-  const attributes = connectionAttributes(downstream, noFilterState, () => destination);
+  const attributes = connectionAttributes(downstream, noFilterState, () => upstream);
   const values = [
-    ...commonLabelValues(downstream, destination),
+    ...commonLabelValues(downstream, upstream),
     'tcp',
     '-',
     securityOf(downstream),

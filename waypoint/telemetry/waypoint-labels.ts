@@ -3,9 +3,8 @@
 
 import { identityOf } from '../../common/identity/identity.ts';
 import type { Service } from '../../common/mesh/service.ts';
-import type { Workload } from '../../common/mesh/workload.ts';
 import type { Downstream } from '../served-target.ts';
-import { grpcStatusOf, isGrpc, type RequestFacts } from './request-facts.ts';
+import { grpcStatusOf, isGrpc, type RequestFacts, type UpstreamFacts } from './request-facts.ts';
 import { flagsText } from './response-flags.ts';
 
 export const commonLabelNames = [
@@ -49,9 +48,11 @@ export const tcpLabelNames: readonly string[] = [
 
 export const tcpFlagIndex = tcpLabelNames.indexOf('response_flags');
 
-export function commonLabelValues(downstream: Downstream, destination: Workload | undefined): string[] {
+/** @param upstream what takes the traffic: a route may have named another service than the one that was asked */
+export function commonLabelValues(downstream: Downstream, upstream: UpstreamFacts | undefined): string[] {
   const source = downstream.workload;
-  const service: Service | undefined = downstream.target.kind === 'service' ? downstream.target.service : undefined;
+  const destination = upstream?.workload;
+  const service = destinationService(downstream, upstream);
   return [
     'waypoint',
     known(source?.workloadName),
@@ -74,6 +75,10 @@ export function commonLabelValues(downstream: Downstream, destination: Workload 
     known(service?.namespace),
     known(destination?.clusterId),
   ];
+}
+
+export function destinationService({ target }: Downstream, upstream: UpstreamFacts | undefined): Service | undefined {
+  return upstream?.backend?.service ?? (target.kind === 'service' ? target.service : undefined);
 }
 
 /** The five that follow the common ones on HTTP metrics. */

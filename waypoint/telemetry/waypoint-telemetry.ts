@@ -1,7 +1,6 @@
 // Everything that is told about traffic: metrics, generated attributes, access log. In: facts at the end of a request or connection,
 // and the resources, which may change at any time. Plans are made once per service port and set of resources.
 import type { Attributes, Expression } from '../../common/expressions/expression.ts';
-import type { Workload } from '../../common/mesh/workload.ts';
 import { addOnce, type Recorder } from '../../common/telemetry/recorder.ts';
 import type { TcpReport } from '../../common/telemetry/tcp-reporter.ts';
 import { generateAttributes } from '../attributegen/attribute-generator.ts';
@@ -12,7 +11,7 @@ import type { Downstream, ServedTarget } from '../served-target.ts';
 import { type ChainTelemetry, planChain } from './chain-telemetry.ts';
 import { type LogFacts, logFactsOfConnection, logFactsOfRequest, type TcpFacts } from './log-facts.ts';
 import { connectionAttributes, requestAttributes, requestPhaseAttributes } from './request-attributes.ts';
-import type { RequestFacts } from './request-facts.ts';
+import type { RequestFacts, UpstreamFacts } from './request-facts.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { createTcpMetrics } from './tcp-metrics.ts';
 
@@ -35,7 +34,7 @@ export interface WaypointTelemetry {
   /** Takes effect for requests and connections that end, or open, from now on. */
   useResources(resources: WaypointResources): void;
   requestEnded(facts: RequestFacts): void;
-  connectionOpened(downstream: Downstream, destination: Workload | undefined): TcpReport;
+  connectionOpened(downstream: Downstream, upstream: UpstreamFacts | undefined): TcpReport;
   connectionEnded(facts: TcpFacts): void;
   /** The client's connection has closed. */
   forget(downstream: Downstream): void;
@@ -100,11 +99,10 @@ export function createWaypointTelemetry(
       requests.record(facts, chain, () => attributes);
       writeLogs(logFactsOfRequest(facts, attributes), chain);
     },
-    connectionOpened: (downstream, destination) =>
-      connections.open(downstream, destination, chainOf(downstream.target)),
+    connectionOpened: (downstream, upstream) => connections.open(downstream, upstream, chainOf(downstream.target)),
     connectionEnded(facts) {
       const { downstream, upstream } = facts;
-      const attributes = connectionAttributes(downstream, noFilterState, () => upstream?.workload);
+      const attributes = connectionAttributes(downstream, noFilterState, () => upstream);
       writeLogs(logFactsOfConnection(facts, attributes), chainOf(downstream.target));
     },
     forget: (downstream) => requests.forget(downstream),

@@ -1,12 +1,13 @@
-// Decides where a request or connection goes: an endpoint of the service (or the workload itself) and how it is reached.
-// In: the target, the mesh, who we are, a number in [0, 1). Out: the endpoint, or why there is none. Source: ztunnel.md §4.4 step 8.
+// Decides which endpoint takes a request or connection: one of the service that was asked, or that a route names, or the workload itself; and
+// how it is reached. In: the target, the mesh, who we are, a number in [0, 1). Out: the endpoint, or why there is none. Source: ztunnel.md §4.4 step 8.
 import type { Identity } from '../../common/identity/identity.ts';
 import { chooseAddress } from '../../common/mesh/choose-address.ts';
 import { expectedIdentities } from '../../common/mesh/expected-identities.ts';
-import { findEndpoint } from '../../common/mesh/find-destination.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
-import type { Service } from '../../common/mesh/service.ts';
+import { pickEndpoint } from '../../common/mesh/pick-endpoint.ts';
+import { type Service, serviceKey } from '../../common/mesh/service.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
+import { hasLabels } from '../../common/mesh/workload-label.ts';
 import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
 import type { ServedTarget } from '../served-target.ts';
 
@@ -25,15 +26,34 @@ export type UpstreamChoice =
   | { readonly kind: 'endpoint'; readonly endpoint: UpstreamEndpoint }
   | { readonly kind: 'none'; readonly detail: string };
 
-export function chooseUpstream(mesh: MeshView, target: ServedTarget, self: Workload, random: number): UpstreamChoice {
+/** What a route names instead of the service that was asked. */
+export interface UpstreamBackend {
+  readonly service: Service;
+  readonly servicePort: number;
+  /** Only endpoints with these labels. */
+  readonly subset: { readonly name: string; readonly labels: Readonly<Record<string, string>> } | undefined;
+}
+
+export function chooseUpstream(
+  mesh: MeshView,
+  target: ServedTarget,
+  self: Workload,
+  random: number,
+  backend?: UpstreamBackend,
+): UpstreamChoice {
   if (target.kind === 'workload') return endpointOf(target.workload, undefined, target.address, random);
-  const { service, servicePort } = target;
-  const upstream = findEndpoint({ mesh, source: self, resolution: 'service', random }, service, servicePort);
-  if (upstream.kind === 'workload') {
-    const { workload, port } = upstream;
-    return endpointOf(workload, service, { ip: target.address.ip, port }, upstream.random);
+  const { service, servicePort, subset } = backend ?? { ...target, subset: undefined };
+  const all = mesh.endpointsOf(service);
+  const endpoints = subset === undefined ? all : all.filter(({ workload }) => hasLabels(workload, subset.labels));
+  if (subset !== undefined && endpoints.length === 0 && all.length > 0) {
+    const labels = Object.entries(subset.labels).map(([name, value]) => `${name}=${value}`);
+    const which = `${all.length} endpoints of service ${serviceKey(service)}`;
+    return { kind: 'none', detail: `none of the ${which} is of subset ${subset.name} (${labels.join(', ')})` };
   }
-  return { kind: 'none', detail: upstream.kind === 'no-endpoint' ? upstream.detail : 'the service passes through' };
+  const choice = pickEndpoint({ service, servicePort, endpoints, source: self, resolution: 'service', random });
+  if (choice.kind === 'none') return choice;
+  const { endpoint, targetPort } = choice;
+  return endpointOf(endpoint.workload, service, { ip: target.address.ip, port: targetPort }, choice.random);
 }
 
 function endpointOf(

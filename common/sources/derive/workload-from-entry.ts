@@ -92,5 +92,6 @@ function build(
     clusterId: settings.clusterId,
     locality: localityFromText(endpoint.locality),
     capacity: endpoint.weight || 1,
+    labels: waypointMeta.labels,
   };
 }

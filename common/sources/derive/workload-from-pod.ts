@@ -44,5 +44,6 @@ export function workloadFromPod(
     clusterId: settings.clusterId,
     locality: localityOfNode(derivation.nodes.get(pod.node)?.labels),
     networkMode: pod.hostNetwork ? 'host-network' : 'standard',
+    labels: meta.labels,
   };
 }

@@ -48,6 +48,10 @@ export function meshKinds(systemNamespace: string): readonly WatchedKind[] {
 export const waypointKinds: readonly WatchedKind[] = [
   custom('Telemetry', 'telemetry.istio.io', 'telemetries', ['v1', 'v1alpha1']),
   custom('WasmPlugin', 'extensions.istio.io', 'wasmplugins', ['v1alpha1']),
+  custom('VirtualService', 'networking.istio.io', 'virtualservices', ['v1', 'v1beta1', 'v1alpha3']),
+  custom('DestinationRule', 'networking.istio.io', 'destinationrules', ['v1', 'v1beta1', 'v1alpha3']),
+  custom('HTTPRoute', 'gateway.networking.k8s.io', 'httproutes', ['v1', 'v1beta1']),
+  custom('TCPRoute', 'gateway.networking.k8s.io', 'tcproutes', ['v1', 'v1alpha2']),
 ];
 
 /** All that a waypoint reads where istiod tells it of the mesh. */

@@ -58,6 +58,7 @@ const facts: RequestFacts = {
   response: { status: 200, headers: ['content-type', 'text/plain', 'x-envoy-upstream-service-time', '2'] },
   responseTrailers: [],
   flags: [],
+  routeName: 'default',
   details: 'via_upstream',
   startEpochMs: Date.UTC(2025, 5, 3, 10, 15, 42, 318),
   durationMs: 3.4,
@@ -96,12 +97,12 @@ t.test('what is not known is unknown, but the revision of a source is latest', a
     ...downstream,
     target: { kind: 'workload', workload: podinfo, address: endAt('10.1.0.2:9898'), appProtocol: 'unknown' },
   } as const;
-  t.equal(named(commonLabelValues(direct, podinfo))['destination_service'], 'unknown');
+  t.equal(named(commonLabelValues(direct, facts.upstream))['destination_service'], 'unknown');
 });
 
 t.test('the namespace and principal of a source are its certificate’s', async (t) => {
   const identity = identityOf({ trustDomain: 'cluster.local', namespace: 'real', serviceAccount: 'who' });
-  const values = named(commonLabelValues({ ...downstream, identity }, podinfo));
+  const values = named(commonLabelValues({ ...downstream, identity }, facts.upstream));
   t.match(values, {
     source_workload_namespace: 'real',
     source_principal: 'spiffe://cluster.local/ns/real/sa/who',
@@ -213,4 +214,18 @@ t.test('expressions see a request under Envoy’s names', async (t) => {
   const early = requestPhaseAttributes(facts, state);
   t.equal(answer('request.method', early), 'GET');
   t.equal(answer('response.code', early), 'failed', 'there is no response yet');
+});
+
+t.test('the destination service is the one that a route has named, where it has', async (t) => {
+  const other = aService({ name: 'podinfo-next', namespace: 'podinfo', addresses: ['10.96.0.2'] });
+  const upstream = {
+    workload: podinfo,
+    address: endAt('10.1.0.2:9898'),
+    backend: { service: other, servicePort: 80, subset: undefined },
+  };
+  const values = named(commonLabelValues(downstream, upstream));
+  t.match(values, {
+    destination_service: 'podinfo-next.podinfo.svc.cluster.local',
+    destination_service_name: 'podinfo-next',
+  });
 });
