@@ -10,6 +10,8 @@ export class CountedBody extends Readable {
     super({ highWaterMark: 64 * 1024 });
     this.#source = source;
     source.on('error', (error) => this.destroy(error));
+    // From the start: a body without bytes may end before anybody reads it.
+    source.on('end', () => this.push(null));
     source.on('close', () => {
       if (!source.readableEnded && !this.destroyed) this.destroy(new Error('the body was cut off before its end'));
     });
@@ -35,6 +37,5 @@ export class CountedBody extends Readable {
       this.bytes += chunk.length;
       if (!this.push(chunk)) this.#source.pause();
     });
-    this.#source.on('end', () => this.push(null));
   }
 }
