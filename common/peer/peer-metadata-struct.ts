@@ -63,9 +63,12 @@ function typeOfOwner(owner: string, workloadName: string): WorkloadType | undefi
   return workloadTypes.find((type) => type === last);
 }
 
+/** No name of Kubernetes is longer, nor is anything made of two; what is longer is to fill somebody's memory. */
+const maxTextLength = 512;
+
 export function textAt(struct: Struct, key: string): string {
   const value = struct.get(key);
-  return typeof value === 'string' ? value : '';
+  return typeof value === 'string' && value.length <= maxTextLength ? value : '';
 }
 
 function present(entries: readonly (readonly [string, string])[]): Map<string, StructValue> {
