@@ -98,7 +98,7 @@ function findByRange(
 }
 
 /** The visible service of the client's namespace, else the last canonical one, else the first. */
-function bestFor(clientNamespace: string | undefined, services: readonly Service[]): Service | undefined {
+export function bestFor(clientNamespace: string | undefined, services: readonly Service[]): Service | undefined {
   let first: Service | undefined;
   let canonical: Service | undefined;
   for (const service of services) {

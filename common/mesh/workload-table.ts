@@ -63,11 +63,7 @@ export class WorkloadTable {
   }
 
   findByAddress(network: string, ip: IpAddress): Workload | undefined {
-    const candidates = this.#byAddress.get(network)?.get(ip) ?? none;
-    let best = candidates[0];
-    // Two workloads with one address: a pod outlives stale entries of other kinds; among equals the last one sent.
-    for (const candidate of candidates) if (best === undefined || rank(candidate) >= rank(best)) best = candidate;
-    return best;
+    return bestOfAddress(this.#byAddress.get(network)?.get(ip) ?? none);
   }
 
   findByName(name: WorkloadName, node: string | undefined): Workload | undefined {
@@ -87,6 +83,13 @@ export class WorkloadTable {
     members.healthy ??= members.all.filter((endpoint) => endpoint.workload.status === 'healthy');
     return members.healthy;
   }
+}
+
+/** Of workloads with one address: a pod outlives stale entries of other kinds; among equals the last one sent. */
+export function bestOfAddress(candidates: readonly Workload[]): Workload | undefined {
+  let best = candidates[0];
+  for (const candidate of candidates) if (best === undefined || rank(candidate) >= rank(best)) best = candidate;
+  return best;
 }
 
 function rank(workload: Workload): number {
