@@ -1,17 +1,13 @@
 // The delta xDS stream to a control plane, over TLS with its root and our token read anew each time: opened, served by the
 // session, opened again after its end, for ever. What is held stays while there is no stream. Source: ztunnel.md §6.
-import { type Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import {
-  type ControlPlane,
-  isServiceError,
-  openChannel,
-  readCallMetadata,
-  readRoot,
-} from '../tls/grpc-channel-client.ts';
+import { type ControlPlane, readCallMetadata, readRoot } from '../tls/grpc-channel-client.ts';
 import type { DeltaSession, Received, Step } from './delta-session.ts';
 import { deltaPath, maxResponseBytes } from './discovery-codec.ts';
+import type { GrpcMessage } from './grpc-frames.ts';
+import { GrpcFailure, type GrpcStream, openGrpcStream } from './grpc-stream-client.ts';
 import { planReconnect, type StreamEnd, type TerminationReason, understandStatus } from './reconnect-plan.ts';
 import { runInSlices } from './run-in-slices.ts';
 
@@ -32,16 +28,6 @@ export interface DeltaClient {
   /** Idempotent. */
   close(): Promise<void>;
 }
-
-type DeltaStream = ClientDuplexStream<Buffer, Buffer>;
-
-const channelOptions = {
-  'grpc.max_receive_message_length': maxResponseBytes,
-  // A hundred thousand workloads come at once: not by round trips of 64 KiB.
-  'grpc-node.flow_control_window': 4 * 1_048_576,
-  'grpc.keepalive_permit_without_calls': 1,
-};
-const asIs = (bytes: Buffer): Buffer => bytes;
 
 export function createDeltaClient(options: DeltaClientOptions): DeltaClient {
   return new ReconnectingClient(options);
@@ -84,80 +70,61 @@ class ReconnectingClient implements DeltaClient {
 
   /** Never rejects. */
   async #serveStream(): Promise<StreamEnd> {
-    const { controlPlane, session } = this.#options;
-    let connection: Connection | undefined;
+    const { controlPlane, session, log } = this.#options;
+    let stream: GrpcStream | undefined;
     try {
-      const [root, metadata] = [await readRoot(controlPlane, 'XDS_ROOT_CA'), await readCallMetadata(controlPlane)];
-      const requests = await runInSlices(session.begin(), () => {}, this.#closing.signal);
-      const client = openChannel(controlPlane, root, channelOptions);
-      connection = { client, stream: client.makeBidiStreamRequest(deltaPath, asIs, asIs, metadata), state: 'dialled' };
-      this.#watch(connection);
-      for (const request of requests) connection.stream.write(request);
-      for await (const response of connection.stream) await this.#answer(connection.stream, response);
+      stream = await this.#open();
+      log.info({ address: controlPlane.address }, 'xDS connected');
+      for (const request of await runInSlices(session.begin(), () => {}, this.#closing.signal)) stream.send(request);
+      for await (const response of stream.messages()) await this.#answer(stream, response);
       return { kind: 'complete', reason: 'ended by the server' };
     } catch (error) {
-      return understandFailure(error, connection?.state ?? 'dialled');
+      return stream === undefined ? understandDial(error) : understandFailure(error);
     } finally {
-      connection?.stream.cancel();
-      connection?.client.close();
+      stream?.close();
     }
   }
 
-  /** Gives up dialling after a while, and ends the stream with this client. */
-  #watch(connection: Connection): void {
-    const { log, controlPlane, connectTimeoutMs = 5_000 } = this.#options;
-    const { client, stream } = connection;
-    // The end of a stream is told by its iteration; a late error event must not end the process.
-    stream.on('error', () => {});
-    const stop = () => stream.destroy(new MeshError('DRAINED', 'the client is closed'));
-    this.#closing.signal.addEventListener('abort', stop, { once: true });
-    stream.once('close', () => this.#closing.signal.removeEventListener('abort', stop));
-    client.waitForReady(Date.now() + connectTimeoutMs, (error) => {
-      if (error === undefined) {
-        connection.state = 'connected';
-        log.info({ address: controlPlane.address }, 'xDS connected');
-      } else if (!stream.destroyed) {
-        stream.destroy(new MeshError('UPSTREAM_CONNECT_TIMEOUT', `no connection within ${connectTimeoutMs} ms`));
-      }
+  async #open(): Promise<GrpcStream> {
+    const { controlPlane, connectTimeoutMs = 5_000 } = this.#options;
+    const [rootPem, metadata] = [await readRoot(controlPlane, 'XDS_ROOT_CA'), await readCallMetadata(controlPlane)];
+    return await openGrpcStream({
+      address: controlPlane.address,
+      alternativeHostname: controlPlane.alternativeHostname,
+      rootPem,
+      path: deltaPath,
+      headers: Object.fromEntries(Object.entries(metadata.getMap()).map(([name, value]) => [name, String(value)])),
+      maxMessageBytes: maxResponseBytes,
+      connectTimeoutMs,
+      signal: this.#closing.signal,
     });
   }
 
-  async #answer(stream: DeltaStream, response: Buffer): Promise<void> {
+  async #answer(stream: GrpcStream, response: GrpcMessage): Promise<void> {
     const { session, onStep, onReceived } = this.#options;
     const received = await runInSlices(session.receive(response), onStep, this.#closing.signal);
-    stream.write(received.answer);
+    stream.send(received.answer);
     onReceived(received);
   }
 }
 
-interface Connection {
-  readonly client: Client;
-  readonly stream: DeltaStream;
-  state: 'dialled' | 'connected';
-}
-
-const remedies: Partial<Record<status, string>> = {
+const remedies: Partial<Record<number, string>> = {
   [status.UNAUTHENTICATED]: 'check the token (AUTH_TOKEN), its audience and its age',
   [status.PERMISSION_DENIED]: 'POD_NAMESPACE must be the namespace of the token',
   [status.RESOURCE_EXHAUSTED]: 'the control plane limits us or has sent too much',
 };
 const dialRemedy = 'check that the control plane runs at XDS_ADDRESS and that XDS_ROOT_CA holds its root';
 
-function understandFailure(error: unknown, state: Connection['state']): StreamEnd {
-  if (!isServiceError(error)) {
-    return { kind: state === 'dialled' ? 'unreachable' : 'failed', reason: String(error) };
-  }
-  if (state === 'dialled') return { kind: 'unreachable', reason: `${withoutFrame(error.details)}; ${dialRemedy}` };
+function understandDial(error: unknown): StreamEnd {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { kind: 'unreachable', reason: error instanceof MeshError ? reason : `${reason}; ${dialRemedy}` };
+}
+
+function understandFailure(error: unknown): StreamEnd {
+  if (!(error instanceof GrpcFailure)) return { kind: 'failed', reason: String(error) };
   const kind = understandStatus(error.code, error.details);
   const remedy = remedies[error.code];
   return { kind, reason: `${status[error.code]}: ${error.details}${remedy === undefined ? '' : `; ${remedy}`}` };
-}
-
-/** What grpc-js puts around the reason why it could not connect. */
-function withoutFrame(details: string): string {
-  return details
-    .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/\.? Resolution note: *$/, '');
 }
 
 function pause(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -9,6 +9,7 @@ import {
   encodeVersions,
   readDeltaResponse,
   readResource,
+  resourcesOf,
 } from './discovery-codec.ts';
 import { draftUpdate, type ResourceType, type UpdateDraft } from './resource-type.ts';
 import { Subscription } from './subscription.ts';
@@ -37,8 +38,8 @@ export interface Received {
 export interface DeltaSession {
   /** First requests of a new stream. */
   begin(): Generator<Step, readonly Buffer[]>;
-  /** @throws MeshError RESOURCE_INVALID when the response as a whole cannot be read */
-  receive(response: Uint8Array): Generator<Step, Received>;
+  /** @param response its bytes, in pieces. @throws MeshError RESOURCE_INVALID when it as a whole cannot be read */
+  receive(response: readonly Uint8Array[]): Generator<Step, Received>;
   /** How many resources are held, by type URL. */
   held(): ReadonlyMap<string, number>;
 }
@@ -90,7 +91,7 @@ export function createDeltaSession(node: DiscoveryNode, types: readonly Resource
       const rejected: Rejection[] = [];
       let bytes = 0;
       if (state !== undefined) {
-        bytes = yield* takeResources(state, response.resources, rejected);
+        bytes = yield* takeResources(state, resourcesOf(message), rejected);
         yield* takeRemovals(state, removed);
         if (state.stream === 'fresh') yield* takeRemovals(state, state.subscription.takeUnconfirmed());
         state.stream = 'answered';
@@ -99,8 +100,7 @@ export function createDeltaSession(node: DiscoveryNode, types: readonly Resource
       const refusal: Partial<DeltaRequest> =
         rejected.length === 0 ? {} : { errorMessage: describeRejections(rejected) };
       const answer = encodeDeltaRequest({ typeUrl, responseNonce: nonce, ...refusal });
-      const resources = response.resources.length;
-      return { typeUrl, resources, removed: removed.length, bytes, rejected, answer, sync: sync() };
+      return { typeUrl, resources: response.resources, removed: removed.length, bytes, rejected, answer, sync: sync() };
     },
 
     held: () => new Map([...states].map(([typeUrl, { subscription }]) => [typeUrl, subscription.size])),
@@ -110,7 +110,7 @@ export function createDeltaSession(node: DiscoveryNode, types: readonly Resource
 /** @returns the bytes of all */
 function* takeResources(
   state: TypeState,
-  resources: readonly Uint8Array[],
+  resources: Iterable<Uint8Array>,
   rejected: Rejection[],
 ): Generator<Step, number> {
   let total = 0;

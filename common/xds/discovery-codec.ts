@@ -1,7 +1,8 @@
 // The delta discovery messages of xDS (ztunnel.md §6.1): requests are written, responses read. Both may hold 100 000 names, so
 // the large parts are done in steps: generators that yield between them, so that other work is never held up for long.
 import protobuf from 'protobufjs/minimal.js';
-import { bytes, decodeInSteps, decodeMessage, type Fields, message, text } from './protobuf-fields.ts';
+import { PieceReader } from './piece-reader.ts';
+import { bytes, decodeMessage, demandWireType, type Fields, message, text } from './protobuf-fields.ts';
 
 export const deltaPath = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 /** Of one message; ztunnel's bound. */
@@ -31,12 +32,11 @@ export interface DeltaRequest {
   readonly errorMessage?: string;
 }
 
-/** A response of which only the outline has been read; the resources stay bytes. */
+/** A response of which only the outline has been read; its resources stay bytes (`resourcesOf`). */
 export interface DeltaResponse {
   readonly typeUrl: string;
   readonly nonce: string;
-  /** Bytes of each `Resource` message: views, not copies. */
-  readonly resources: readonly Uint8Array[];
+  readonly resources: number;
   readonly removed: readonly string[];
 }
 
@@ -119,28 +119,37 @@ function isList(value: StructValue): value is readonly StructValue[] {
   return Array.isArray(value);
 }
 
-interface ResponseDraft {
-  typeUrl: string;
-  nonce: string;
-  resources: Uint8Array[];
-  removed: string[];
+const resourcesField = 2;
+const typeUrlField = 4;
+const nonceField = 5;
+const removedField = 6;
+
+/** @param pieces the bytes of the message, in order. @throws MeshError RESOURCE_INVALID */
+export function* readDeltaResponse(pieces: readonly Uint8Array[]): Generator<undefined, DeltaResponse> {
+  const reader = new PieceReader(pieces);
+  let [typeUrl, nonce, resources] = ['', '', 0];
+  const removed: string[] = [];
+  for (let count = 1; ; count++) {
+    const tag = reader.tag();
+    if (tag === undefined) return { typeUrl, nonce, resources, removed };
+    const { field, wireType } = tag;
+    if (field >= resourcesField && field <= removedField && field !== 3) demandWireType(wireType, lengthDelimited);
+    if (field === typeUrlField) typeUrl = reader.text();
+    else if (field === nonceField) nonce = reader.text();
+    else if (field === removedField) removed.push(reader.text());
+    else reader.skip(wireType);
+    if (field === resourcesField) resources += 1;
+    if (count % entriesPerStep === 0) yield;
+  }
 }
 
-const responseFields: Fields<ResponseDraft> = {
-  2: bytes((response, value) => void response.resources.push(value)),
-  4: text((response, value) => {
-    response.typeUrl = value;
-  }),
-  5: text((response, value) => {
-    response.nonce = value;
-  }),
-  6: text((response, value) => void response.removed.push(value)),
-};
-
-/** @throws MeshError RESOURCE_INVALID */
-export function* readDeltaResponse(response: Uint8Array): Generator<undefined, DeltaResponse> {
-  const draft: ResponseDraft = { typeUrl: '', nonce: '', resources: [], removed: [] };
-  return yield* decodeInSteps(response, responseFields, draft, entriesPerStep);
+/** The bytes of each `Resource` message of a response whose outline has been read: views, where they lie in one piece. */
+export function* resourcesOf(pieces: readonly Uint8Array[]): Generator<Uint8Array, void> {
+  const reader = new PieceReader(pieces);
+  for (let tag = reader.tag(); tag !== undefined; tag = reader.tag()) {
+    if (tag.field === resourcesField) yield reader.bytes();
+    else reader.skip(tag.wireType);
+  }
 }
 
 interface ResourceDraft {

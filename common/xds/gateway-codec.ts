@@ -3,7 +3,18 @@
 import type { AppProtocol, GatewayAddress, NamespacedHostname, NetworkAddress, ServicePort } from '../mesh/workload.ts';
 import { type IpAddress, ipFromBytes } from '../net/address.ts';
 import { bitsOf } from '../net/cidr.ts';
-import { bytes, choice, type Field, type Fields, invalid, message, text, uint32 } from './protobuf-fields.ts';
+import {
+  bytes,
+  choice,
+  type Field,
+  type Fields,
+  invalid,
+  message,
+  sharedMessage,
+  sharedText,
+  text,
+  uint32,
+} from './protobuf-fields.ts';
 
 export type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -14,7 +25,7 @@ interface AddressDraft {
 }
 
 const addressFields: Fields<AddressDraft> = {
-  1: text((address, value) => {
+  1: sharedText((address, value) => {
     address.network = value;
   }),
   2: bytes((address, value) => {
@@ -78,10 +89,11 @@ const gatewayFields: Fields<GatewayDraft> = {
 
 export function gateway<T>(put: (target: T, value: GatewayAddress) => void): Field<T> {
   const create = (): GatewayDraft => ({ destination: undefined, hboneMtlsPort: 0 });
-  return message(gatewayFields, create, (target, { destination, hboneMtlsPort }) => {
+  const finish = ({ destination, hboneMtlsPort }: GatewayDraft): GatewayAddress => {
     if (destination === undefined) throw invalid('a gateway has neither hostname nor address');
-    put(target, { ...destination, hboneMtlsPort });
-  });
+    return { ...destination, hboneMtlsPort };
+  };
+  return sharedMessage(gatewayFields, create, finish, put);
 }
 
 const appProtocols: readonly AppProtocol[] = ['unknown', 'http11', 'http2', 'grpc', 'tcp', 'tls'];

@@ -2,6 +2,7 @@
 // is refused. In: a reader and a table. Out: the target, filled. Groups and depth are bounded by the reader.
 import protobuf from 'protobufjs/minimal.js';
 import { MeshError } from '../errors.ts';
+import { SharedValues } from './shared-values.ts';
 
 export type Reader = protobuf.Reader;
 /** Takes one field's value from the reader and puts it into the target. */
@@ -20,25 +21,6 @@ export function decodeMessage<T>(bytes: Uint8Array, fields: Fields<T>, target: T
   } catch (cause) {
     throw explain(cause, bytes, what);
   }
-}
-
-/** The same for a message of very many fields: yields after each so many. @throws MeshError RESOURCE_INVALID */
-export function* decodeInSteps<T>(
-  bytes: Uint8Array,
-  fields: Fields<T>,
-  target: T,
-  fieldsPerStep: number,
-): Generator<undefined, T> {
-  const reader = protobuf.Reader.create(bytes);
-  for (let count = 1; reader.pos < reader.len; count++) {
-    try {
-      readField(reader, fields, target);
-    } catch (cause) {
-      throw explain(cause, bytes, 'message');
-    }
-    if (count % fieldsPerStep === 0) yield;
-  }
-  return target;
 }
 
 /** @param end position in the reader's bytes */
@@ -63,22 +45,40 @@ function explain(cause: unknown, bytes: Uint8Array, what: string): MeshError {
 
 export function text<T>(put: (target: T, value: string) => void): Field<T> {
   return (reader, target, wireType) => {
-    demand(wireType, lengthDelimited);
+    demandWireType(wireType, lengthDelimited);
     put(target, reader.string());
+  };
+}
+
+const texts = new SharedValues<string>();
+
+/** The same for a text that many messages hold: all have one string. */
+export function sharedText<T>(put: (target: T, value: string) => void): Field<T> {
+  return (reader, target, wireType) => {
+    demandWireType(wireType, lengthDelimited);
+    const start = reader.pos;
+    const end = endOf(reader);
+    const from = reader.pos;
+    const read = (): string => {
+      reader.pos = start;
+      return reader.string();
+    };
+    put(target, texts.take(reader.buf, from, end, read));
+    reader.pos = end;
   };
 }
 
 /** A view into the bytes that are read, not a copy. */
 export function bytes<T>(put: (target: T, value: Uint8Array) => void): Field<T> {
   return (reader, target, wireType) => {
-    demand(wireType, lengthDelimited);
+    demandWireType(wireType, lengthDelimited);
     put(target, reader.bytes());
   };
 }
 
 export function uint32<T>(put: (target: T, value: number) => void): Field<T> {
   return (reader, target, wireType) => {
-    demand(wireType, varint);
+    demandWireType(wireType, varint);
     put(target, reader.uint32());
   };
 }
@@ -90,7 +90,7 @@ export function uint32s<T>(put: (target: T, value: number) => void): Field<T> {
       put(target, reader.uint32());
       return;
     }
-    demand(wireType, lengthDelimited);
+    demandWireType(wireType, lengthDelimited);
     const end = endOf(reader);
     while (reader.pos < end) put(target, reader.uint32());
     if (reader.pos > end) throw invalid('a number reaches beyond its list');
@@ -99,7 +99,7 @@ export function uint32s<T>(put: (target: T, value: number) => void): Field<T> {
 
 export function bool<T>(put: (target: T, value: boolean) => void): Field<T> {
   return (reader, target, wireType) => {
-    demand(wireType, varint);
+    demandWireType(wireType, varint);
     put(target, reader.bool());
   };
 }
@@ -112,7 +112,7 @@ export function choice<T, N extends string>(
   fallback?: N,
 ): Field<T> {
   return (reader, target, wireType) => {
-    demand(wireType, varint);
+    demandWireType(wireType, varint);
     const value = reader.int32();
     const name = names[value] ?? fallback;
     if (name === undefined) throw invalid(`${what} ${value} is unknown`);
@@ -136,8 +136,25 @@ export function choices<T, N extends string>(
 /** @param put gets a fresh value, filled; it may check it */
 export function message<T, M>(fields: Fields<M>, create: () => M, put: (target: T, value: M) => void): Field<T> {
   return (reader, target, wireType) => {
-    demand(wireType, lengthDelimited);
+    demandWireType(wireType, lengthDelimited);
     put(target, readMessage(reader, endOf(reader), fields, create()));
+  };
+}
+
+/** The same for a message that many messages hold: all have one value, made by `finish` from what was read. */
+export function sharedMessage<T, M, V>(
+  fields: Fields<M>,
+  create: () => M,
+  finish: (read: M) => V,
+  put: (target: T, value: V) => void,
+): Field<T> {
+  const values = new SharedValues<V>();
+  return (reader, target, wireType) => {
+    demandWireType(wireType, lengthDelimited);
+    const end = endOf(reader);
+    const read = (): V => finish(readMessage(reader, end, fields, create()));
+    put(target, values.take(reader.buf, reader.pos, end, read));
+    reader.pos = end;
   };
 }
 
@@ -150,6 +167,6 @@ function endOf(reader: Reader): number {
   return reader.pos + length;
 }
 
-function demand(wireType: number, wanted: number): void {
+export function demandWireType(wireType: number, wanted: number): void {
   if (wireType !== wanted) throw invalid(`a field has wire type ${wireType}, expected ${wanted}`);
 }

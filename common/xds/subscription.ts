@@ -1,25 +1,24 @@
 // What is held of one type of resource: the version by name, which is what a new stream tells the server so that it sends
 // the difference only. Pure: names and versions in, and which held names a complete answer no longer has, out.
 
-interface Held {
-  readonly version: string;
-  /** Key in the mesh; nearly always the name itself. */
-  readonly key: string;
-}
-
 /** What an entry of the request takes beside its two texts, at most. */
 const entryBytes = 16;
 
 export class Subscription {
-  readonly #held = new Map<string, Held>();
+  readonly #versions = new Map<string, string>();
+  /** Keys in the mesh of those few names that are not their own key. */
+  readonly #keys = new Map<string, string>();
   /** Held when the stream began, untold then, and not sent since. */
   #unconfirmed = new Set<string>();
 
   /** @returns another key that the name had before, which is to be removed */
   keep(name: string, version: string, key: string): string | undefined {
-    const before = this.#held.get(name);
-    this.#held.set(name, { version, key });
-    return before === undefined || before.key === key ? undefined : before.key;
+    const before = this.#versions.has(name) ? this.#keyOf(name) : key;
+    // Where name and key are the same text, one string is kept of it: the one that the mesh has too.
+    this.#versions.set(name === key ? key : name, version);
+    if (name === key) this.#keys.delete(name);
+    else this.#keys.set(name, key);
+    return before === key ? undefined : before;
   }
 
   /** The server still has it, whatever it is worth. */
@@ -29,13 +28,14 @@ export class Subscription {
 
   /** @returns its key, which is the name itself if it was never held */
   drop(name: string): string {
-    const key = this.#held.get(name)?.key ?? name;
-    this.#held.delete(name);
+    const key = this.#keyOf(name);
+    this.#versions.delete(name);
+    this.#keys.delete(name);
     return key;
   }
 
   get size(): number {
-    return this.#held.size;
+    return this.#versions.size;
   }
 
   /**
@@ -46,7 +46,7 @@ export class Subscription {
   *begin(roomBytes: number): Iterable<readonly [name: string, version: string]> {
     this.#unconfirmed = new Set();
     let left = roomBytes;
-    for (const [name, { version }] of this.#held) {
+    for (const [name, version] of this.#versions) {
       left -= name.length + version.length + entryBytes;
       if (version === '' || left < 0) this.#unconfirmed.add(name);
       else yield [name, version];
@@ -58,5 +58,9 @@ export class Subscription {
     const names = [...this.#unconfirmed];
     this.#unconfirmed.clear();
     return names;
+  }
+
+  #keyOf(name: string): string {
+    return this.#keys.get(name) ?? name;
   }
 }

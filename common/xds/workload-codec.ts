@@ -2,9 +2,20 @@
 // what is refused: ztunnel.md §6.4, §6.6.
 import type { Service } from '../mesh/service.ts';
 import type { ApplicationTunnel, Locality, ServicePort, Workload, WorkloadUid } from '../mesh/workload.ts';
-import type { IpAddress } from '../net/address.ts';
 import { checkPort, type Draft, gateway, readIp, servicePort } from './gateway-codec.ts';
-import { bool, bytes, choice, decodeMessage, type Fields, invalid, message, text, uint32 } from './protobuf-fields.ts';
+import {
+  bool,
+  bytes,
+  choice,
+  decodeMessage,
+  type Fields,
+  invalid,
+  message,
+  sharedMessage,
+  sharedText,
+  text,
+  uint32,
+} from './protobuf-fields.ts';
 import { checkService, draftService, type ServiceDraft, serviceFields } from './service-codec.ts';
 
 export const addressTypeUrl = 'type.googleapis.com/istio.workload.Address';
@@ -13,14 +24,18 @@ export type MeshAddress =
   | { readonly kind: 'workload'; readonly workload: Workload }
   | { readonly kind: 'service'; readonly service: Service };
 
-interface WorkloadLists {
-  addresses: IpAddress[];
-  authorizationPolicies: string[];
-  services: Map<string, readonly ServicePort[]>;
-}
-type WorkloadDraft = Draft<Omit<Workload, keyof WorkloadLists>> & WorkloadLists;
+type WorkloadDraft = Draft<Workload>;
 type AddressDraft = { value: MeshAddress | undefined };
-type Membership = { key: string; ports: ServicePort[] };
+type MembershipDraft = { key: string; ports: readonly ServicePort[] };
+/** With the whole of a list that has nothing else, for the many workloads of one service. */
+interface Membership {
+  readonly key: string;
+  readonly ports: readonly ServicePort[];
+  readonly alone: ReadonlyMap<string, readonly ServicePort[]>;
+}
+
+const none: readonly never[] = [];
+const noServices: ReadonlyMap<string, readonly ServicePort[]> = new Map();
 
 const localityFields: Fields<Draft<Locality>> = {
   1: text((locality, value) => {
@@ -34,21 +49,30 @@ const localityFields: Fields<Draft<Locality>> = {
   }),
 };
 
-const portListFields: Fields<Membership> = { 1: servicePort((membership, value) => void membership.ports.push(value)) };
+const portListFields: Fields<MembershipDraft> = {
+  1: servicePort((membership, value) => {
+    membership.ports = [...membership.ports, value];
+  }),
+};
 
 /** An entry of `map<string, PortList>`. */
-const membershipFields: Fields<Membership> = {
+const membershipFields: Fields<MembershipDraft> = {
   1: text((membership, value) => {
     membership.key = value;
   }),
   2: message(
     portListFields,
-    () => ({ key: '', ports: [] }),
+    () => ({ key: '', ports: none }),
     (membership, { ports }) => {
       membership.ports = ports;
     },
   ),
 };
+
+function finishMembership({ key, ports }: MembershipDraft): Membership {
+  if (!key.includes('/')) throw invalid(`service "${key}" is not written as namespace/hostname`);
+  return { key, ports, alone: new Map([[key, ports]]) };
+}
 
 const applicationTunnelFields: Fields<Draft<ApplicationTunnel>> = {
   1: choice('application tunnel protocol', ['none', 'proxy'], (tunnel, value) => {
@@ -69,49 +93,54 @@ const workloadFields: Fields<WorkloadDraft> = {
   1: text((workload, value) => {
     workload.name = value;
   }),
-  2: text((workload, value) => {
+  2: sharedText((workload, value) => {
     workload.namespace = value;
   }),
-  3: bytes((workload, value) => void workload.addresses.push(readIp(value))),
-  4: text((workload, value) => {
+  // Lists are made anew for each entry: most have one, and room for more would stay empty a hundred thousand times.
+  3: bytes((workload, value) => {
+    workload.addresses = [...workload.addresses, readIp(value)];
+  }),
+  4: sharedText((workload, value) => {
     workload.network = value;
   }),
   // The last one is LEGACY_ISTIO_MTLS. istiod sends it to agentgateway alone: to us its sidecars without HBONE are 'none'.
   5: choice('tunnel_protocol', ['none', 'hbone', 'istio-mtls'], (workload, value) => {
     workload.tunnelProtocol = value;
   }),
-  6: text((workload, value) => {
+  6: sharedText((workload, value) => {
     if (value !== '') workload.trustDomain = value;
   }),
-  7: text((workload, value) => {
+  7: sharedText((workload, value) => {
     if (value !== '') workload.serviceAccount = value;
   }),
   8: gateway((workload, value) => {
     workload.waypoint = value;
   }),
-  9: text((workload, value) => {
+  9: sharedText((workload, value) => {
     workload.node = value;
   }),
-  10: text((workload, value) => {
+  10: sharedText((workload, value) => {
     workload.canonicalName = value;
   }),
-  11: text((workload, value) => {
+  11: sharedText((workload, value) => {
     workload.canonicalRevision = value;
   }),
   12: choice('workload_type', ['deployment', 'cronjob', 'pod', 'job'], (workload, value) => {
     workload.workloadType = value;
   }),
-  13: text((workload, value) => {
+  13: sharedText((workload, value) => {
     workload.workloadName = value;
   }),
   14: bool((workload, value) => {
     workload.nativeTunnel = value;
   }),
-  16: text((workload, value) => void workload.authorizationPolicies.push(value)),
+  16: sharedText((workload, value) => {
+    workload.authorizationPolicies = [...workload.authorizationPolicies, value];
+  }),
   17: choice('status', ['healthy', 'unhealthy'], (workload, value) => {
     workload.status = value;
   }),
-  18: text((workload, value) => {
+  18: sharedText((workload, value) => {
     if (value !== '') workload.clusterId = value;
   }),
   19: gateway((workload, value) => {
@@ -123,12 +152,12 @@ const workloadFields: Fields<WorkloadDraft> = {
   21: text((workload, value) => {
     workload.hostname = value;
   }),
-  22: message(
+  22: sharedMessage(
     membershipFields,
-    () => ({ key: '', ports: [] }),
-    (workload, { key, ports }) => {
-      if (!key.includes('/')) throw invalid(`service "${key}" is not written as namespace/hostname`);
-      workload.services.set(key, ports);
+    (): MembershipDraft => ({ key: '', ports: none }),
+    finishMembership,
+    (workload, { key, ports, alone }) => {
+      workload.services = workload.services.size === 0 ? alone : new Map([...workload.services, [key, ports]]);
     },
   ),
   23: message(
@@ -138,9 +167,10 @@ const workloadFields: Fields<WorkloadDraft> = {
       workload.applicationTunnel = value;
     },
   ),
-  24: message(
+  24: sharedMessage(
     localityFields,
-    () => ({ region: '', zone: '', subzone: '' }),
+    (): Draft<Locality> => ({ region: '', zone: '', subzone: '' }),
+    (locality): Locality => locality,
     (workload, value) => {
       workload.locality = value;
     },
@@ -162,7 +192,7 @@ function draftWorkload(): WorkloadDraft {
     uid: '' as WorkloadUid,
     name: '',
     namespace: '',
-    addresses: [],
+    addresses: none,
     hostname: '',
     network: '',
     tunnelProtocol: 'none',
@@ -178,8 +208,8 @@ function draftWorkload(): WorkloadDraft {
     workloadName: '',
     nativeTunnel: false,
     applicationTunnel: undefined,
-    services: new Map(),
-    authorizationPolicies: [],
+    services: noServices,
+    authorizationPolicies: none,
     status: 'healthy',
     clusterId: 'Kubernetes',
     locality: undefined,

@@ -31,7 +31,10 @@ export interface DeltaServer {
 type Call = ServerDuplexStream<Buffer, Buffer>;
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-export async function startDeltaServer(t: Test, options: { port?: number; names?: readonly string[] } = {}) {
+export async function startDeltaServer(
+  t: Pick<Test, 'teardown'>,
+  options: { port?: number; names?: readonly string[] } = {},
+): Promise<DeltaServer> {
   const authority = await createCertificateAuthority({ trustDomain: 'cluster.local' });
   const { chainPem, keyPem } = await authority.issueServerCertificate(options.names ?? ['127.0.0.1']);
   const credentials = ServerCredentials.createSsl(null, [

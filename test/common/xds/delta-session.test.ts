@@ -45,7 +45,7 @@ function hold(): Held {
     session,
     mesh,
     receive(response) {
-      const received = run(session.receive(encodeResponse(response)));
+      const received = run(session.receive([encodeResponse(response)]));
       return { ...received, request: readRequest(received.answer) };
     },
     begin: () => run(session.begin()).map((bytes) => readRequest(bytes)),
@@ -209,7 +209,7 @@ t.test('a type nobody asked for is acknowledged and ignored; a response that is 
   const received = held.receive({ typeUrl: 'type.googleapis.com/other', nonce: '1', resources: [sent('a')] });
   t.same(received.request, { typeUrl: 'type.googleapis.com/other', responseNonce: '1' });
   t.same(names(held), []);
-  t.throws(() => [...held.session.receive(Buffer.from([0x12, 0xff]))], { code: 'RESOURCE_INVALID' });
+  t.throws(() => [...held.session.receive([Buffer.from([0x12, 0xff])])], { code: 'RESOURCE_INVALID' });
 });
 
 t.test('a big response comes in small steps', async (t) => {
@@ -217,7 +217,7 @@ t.test('a big response comes in small steps', async (t) => {
   const resources = Array.from({ length: 5_000 }, (_, index) => sent(`w${index}`));
   let workloads = 0;
   let steps = 0;
-  for (const step of session.receive(encodeResponse({ nonce: '1', resources }))) {
+  for (const step of session.receive([encodeResponse({ nonce: '1', resources })])) {
     steps += 1;
     const count = step?.workloads.length ?? 0;
     t.ok(count <= 64 || t.fail(`${count} at once`));
