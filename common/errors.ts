@@ -27,6 +27,7 @@ export const onTheWire = {
   NO_ROUTE: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   UPSTREAM_REFUSED: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   UPSTREAM_UNREACHABLE: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
+  UPSTREAM_PROTOCOL: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   UPSTREAM_CONNECT_TIMEOUT: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   TUNNEL_CONNECT_TIMEOUT: { connectStatus: 503, responseFlag: 'NETWORK_POLICY', level: 'warn' },
   TUNNEL_REFUSED: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },

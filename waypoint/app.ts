@@ -20,6 +20,7 @@ import type { Workload } from '../common/mesh/workload.ts';
 import type { IpAddress } from '../common/net/address.ts';
 import { createPlainSocketFactory } from '../common/net/plain-socket-factory-socket.ts';
 import type { Listener } from '../common/net/socket-factory.ts';
+import { createFailureJournal } from '../common/telemetry/failure-journal.ts';
 import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
@@ -113,8 +114,12 @@ function createCredentials(config: WaypointConfig, logging: Logging) {
 
 function createTelemetry(config: WaypointConfig, logging: Logging, recorder: Recorder): WaypointTelemetry {
   const { gateway, namespace, rootNamespace, accessLog, tcpReportingIntervalMs } = config;
+  const lines = logging.lines('access');
+  const now = (): number => performance.now();
   const options = {
     recorder,
+    failures: createFailureJournal({ recorder, lines, linesPerSecond: config.failureLines, now }),
+    lines,
     output: (path: string) => logging.output(path),
     accessLog,
     tcpIntervalMs: tcpReportingIntervalMs,
@@ -150,14 +155,19 @@ function createDataPath({ config, logging, mesh, routing, telemetry, credentials
   const onRequest = createAdmission({
     mesh,
     waypoint: config,
-    log,
     silenceMs: config.protocolDetectionMs,
     onStream: traffic.carry,
+    onRefused({ peerAddress: source, peerIdentity: identity, localAddress: local, authority }, error) {
+      telemetry.refused({ source, identity, local, authority, error });
+    },
   });
   const server = createTunnelServer({
     certificates,
     identity: () => identity,
     onRequest,
+    onRefused({ peer: source, local }, error) {
+      telemetry.refused({ source, identity: undefined, local, authority: undefined, error });
+    },
     log: logging.logger('tunnel'),
   });
   return {

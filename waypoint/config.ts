@@ -5,6 +5,7 @@ import { defaultDirectives, type LevelDirectives, parseDirectives } from '../com
 import { type IpAddress, parseIp } from '../common/net/address.ts';
 import { type KubernetesAccess, readConfigurationAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
 import { type MeshSourceConfig, readMeshSource } from '../common/sources/mesh-source-config.ts';
+import { readFailureLines } from '../common/telemetry/failure-journal.ts';
 import { readSeriesBounds, type SeriesBounds } from '../common/telemetry/series-bounds.ts';
 import {
   type ControlPlaneConfig,
@@ -64,6 +65,8 @@ export interface WaypointConfig {
   readonly tcpReportingIntervalMs: number;
   /** Bounds of the metrics' series. */
   readonly series: SeriesBounds;
+  /** `AMBIENTD_FAILURE_LINES`, 100: log lines a second for failures of one code; further ones are summed up; 0: no limit. */
+  readonly failureLines: number;
   /** `PROTOCOL_DETECTION_TIMEOUT`, 5s: silence after which a connection of undeclared protocol is carried unread. */
   readonly protocolDetectionMs: number;
   /** `TERMINATION_DRAIN_DURATION`, 5s. */
@@ -102,6 +105,7 @@ export function parseWaypointConfig(env: Environment, fileExists: FileExists): C
     accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
     series: readSeriesBounds(read),
+    failureLines: readFailureLines(read),
     protocolDetectionMs: read.durationMs('PROTOCOL_DETECTION_TIMEOUT', 5_000),
     drainDeadlineMs: read.durationMs('TERMINATION_DRAIN_DURATION', 5_000),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),

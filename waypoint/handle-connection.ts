@@ -1,5 +1,6 @@
 // One connection that the waypoint carries unread: choose an endpoint, dial it, copy both ways, tell telemetry how it went.
 // In: the stream and whose it is; what it needs of the other parts comes as functions. Source: waypoint-telemetry.md §1.13, §8.1.
+import { MeshError } from '../common/errors.ts';
 import type { ByteStream } from '../common/net/byte-stream.ts';
 import { copyStreams } from '../common/net/copy-streams.ts';
 import type { TcpReport } from '../common/telemetry/tcp-reporter.ts';
@@ -14,12 +15,13 @@ export interface ConnectionUpstream extends UpstreamFacts {
 
 export type ConnectionChoice =
   | { readonly kind: 'upstream'; readonly upstream: ConnectionUpstream }
-  | { readonly kind: 'refused'; readonly flags: readonly ResponseFlag[] };
+  | { readonly kind: 'refused'; readonly flags: readonly ResponseFlag[]; readonly failure: MeshError };
 
 export interface ConnectionHandling {
   chooseUpstream(downstream: Downstream): ConnectionChoice;
-  opened(downstream: Downstream, upstream: UpstreamFacts | undefined): TcpReport;
-  ended(facts: TcpFacts, error: Error | undefined): void;
+  /** Once it is connected, or will not be. */
+  opened(downstream: Downstream, upstream: UpstreamFacts | undefined, flags: readonly ResponseFlag[]): TcpReport;
+  ended(facts: TcpFacts): void;
   /** Milliseconds that only grow. */
   now(): number;
 }
@@ -33,25 +35,25 @@ export async function handleConnection(
   const start = handling.now();
   const choice = handling.chooseUpstream(downstream);
   const upstream = choice.kind === 'upstream' ? choice.upstream : undefined;
-  const report = handling.opened(downstream, upstream);
-  const finish = (flags: readonly ResponseFlag[], error: Error | undefined): void => {
-    // As in Istio, the labels of a connection are those of its first report: failures do not open new series.
+  const finish = (report: TcpReport, flags: readonly ResponseFlag[], failure: Error | undefined): void => {
     report.close('-');
     const { receivedBytes, sentBytes } = report;
     const durationMs = handling.now() - start;
-    handling.ended({ downstream, upstream, flags, startEpochMs, durationMs, receivedBytes, sentBytes }, error);
+    handling.ended({ downstream, upstream, flags, failure, startEpochMs, durationMs, receivedBytes, sentBytes });
+  };
+  const refuse = (flags: readonly ResponseFlag[], failure: Error): void => {
+    stream.reset(failure);
+    finish(handling.opened(downstream, upstream, flags), flags, failure);
   };
   if (choice.kind === 'refused') {
-    stream.reset();
-    finish(choice.flags, undefined);
+    refuse(choice.flags, choice.failure);
     return;
   }
   try {
     const dialled = await choice.upstream.dial();
-    copyStreams(stream, dialled, report, (error) => finish(error === undefined ? [] : ['UC'], error));
+    const report = handling.opened(downstream, upstream, []);
+    copyStreams(stream, dialled, report, (error) => finish(report, error === undefined ? [] : ['UC'], error));
   } catch (cause) {
-    const error = cause instanceof Error ? cause : new Error(String(cause));
-    stream.reset(error);
-    finish(['UF'], error);
+    refuse(['UF'], cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause)));
   }
 }

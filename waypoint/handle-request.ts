@@ -1,6 +1,7 @@
 // One request through the waypoint: choose an endpoint, send it there, bring the answer back, tell telemetry how it went.
 // In: the exchange and whose it is; what it needs of the other parts comes as functions. Source: waypoint-telemetry.md §9.2, §9.3.
 import { randomUUID } from 'node:crypto';
+import { MeshError } from '../common/errors.ts';
 import type { HeaderList } from './http/header-list.ts';
 import type {
   HttpClient,
@@ -21,7 +22,7 @@ export interface RequestUpstream extends UpstreamFacts {
 
 export type RequestChoice = { readonly routeName: string } & (
   | { readonly kind: 'upstream'; readonly upstream: RequestUpstream }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly failure: MeshError }
 );
 
 /** Answered here, without an upstream. */
@@ -44,6 +45,7 @@ interface Progress {
   response: ResponseHead | undefined;
   trailers: () => HeaderList;
   flags: ResponseFlag[];
+  failure: MeshError | undefined;
   details: string;
   upstreamMs: number | undefined;
   /** Says so when the response was lost on its way from the endpoint. */
@@ -65,6 +67,7 @@ export async function handleRequest(
     response: undefined,
     trailers: () => [],
     flags: [],
+    failure: undefined,
     details: 'via_upstream',
     upstreamMs: undefined,
     responseLost: () => false,
@@ -72,11 +75,7 @@ export async function handleRequest(
   let abort = (): void => undefined;
   exchange.onEnd((end) => {
     if (end.kind === 'aborted') {
-      const lost = progress.responseLost();
-      progress.flags.push(lost ? 'UC' : 'DC');
-      progress.details = lost
-        ? 'upstream_reset_after_response_started{connection_termination}'
-        : 'downstream_remote_disconnect';
+      noteAbort(progress);
       abort();
     }
     handling.ended({
@@ -86,6 +85,7 @@ export async function handleRequest(
       response: progress.response,
       responseTrailers: progress.trailers(),
       flags: progress.flags,
+      failure: progress.failure,
       routeName: choice.routeName,
       details: progress.details,
       startEpochMs,
@@ -98,6 +98,7 @@ export async function handleRequest(
     const { flag, status, details, text } = choice.refusal;
     if (flag !== undefined) progress.flags.push(flag);
     progress.details = details;
+    progress.failure = choice.failure;
     reply(exchange, progress, status, text);
     return;
   }
@@ -106,6 +107,18 @@ export async function handleRequest(
   const answer = await call.answer;
   progress.upstreamMs = handling.now() - start;
   passOn(exchange, progress, answer, progress.upstreamMs);
+}
+
+/** Whose end went away first. */
+function noteAbort(progress: Progress): void {
+  if (progress.responseLost()) {
+    progress.flags.push('UC');
+    progress.failure = new MeshError('CONNECTION_RESET', 'the response was cut off on its way from upstream');
+    progress.details = 'upstream_reset_after_response_started{connection_termination}';
+    return;
+  }
+  progress.flags.push('DC');
+  progress.details = 'downstream_remote_disconnect';
 }
 
 function outgoing(exchange: ServerExchange, headers: HeaderList): OutgoingRequest {
@@ -117,6 +130,7 @@ function passOn(exchange: ServerExchange, progress: Progress, answer: UpstreamAn
   if (answer.kind === 'failed') {
     const isConnect = answer.stage === 'connect';
     progress.flags.push(flagOf[answer.stage]);
+    progress.failure = failureOf(answer);
     const what = isConnect ? 'connection_failure' : reasonOf[answer.stage].replaceAll(' ', '_');
     progress.details = `upstream_reset_before_response_started{${what}}`;
     const cause = isConnect ? `, transport failure reason: ${answer.error.message}` : '';
@@ -140,6 +154,13 @@ function passOn(exchange: ServerExchange, progress: Progress, answer: UpstreamAn
   exchange.respond(head, body);
 }
 
+/** Dials fail with codes of their own. */
+function failureOf({ stage, error }: Extract<UpstreamAnswer, { kind: 'failed' }>): MeshError {
+  if (error instanceof MeshError) return error;
+  return new MeshError(codes[stage], `no answer from upstream: ${reasonOf[stage]}: ${error.message}`, { cause: error });
+}
+
+const codes = { connect: 'UPSTREAM_REFUSED', reset: 'CONNECTION_RESET', protocol: 'UPSTREAM_PROTOCOL' } as const;
 const flagOf = { connect: 'UF', reset: 'UC', protocol: 'UPE' } as const;
 const reasonOf = {
   connect: 'remote connection failure',

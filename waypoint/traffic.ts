@@ -1,5 +1,6 @@
 // Where the features meet for one accepted stream: HTTP goes through the engine request by request, everything else is copied.
 // In: a stream, what it speaks, whose it is. Out: nothing; the upstream is chosen anew for each request.
+import { MeshError } from '../common/errors.ts';
 import type { Logger } from '../common/log.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
 import type { AppProtocol, Workload } from '../common/mesh/workload.ts';
@@ -31,8 +32,8 @@ export interface TrafficParts {
 
 type Chosen =
   | { readonly kind: 'endpoint'; readonly endpoint: UpstreamEndpoint; readonly backend: Backend | undefined }
-  | Extract<RouteChoice, { kind: 'refused' }>
-  | { readonly kind: 'none' };
+  | (Extract<RouteChoice, { kind: 'refused' }> & { readonly failure: MeshError })
+  | { readonly kind: 'none'; readonly failure: MeshError };
 
 const noHealthyUpstream = {
   status: 503,
@@ -47,7 +48,7 @@ export interface Traffic {
 
 export function createTraffic({ mesh, self, http, clients, dial, routing, telemetry, log }: TrafficParts): Traffic {
   const now = (): number => performance.now();
-  const choose = createChoice({ mesh, self, log });
+  const choose = createChoice({ mesh, self });
   const requests: RequestHandling = {
     now,
     chooseUpstream(downstream, { request }) {
@@ -55,8 +56,10 @@ export function createTraffic({ mesh, self, http, clients, dial, routing, teleme
       const route = routing.forRequest(target, request, Math.random());
       const { routeName } = route;
       const chosen = choose(downstream, route);
-      if (chosen.kind === 'none') return { kind: 'refused', routeName, refusal: noHealthyUpstream };
-      if (chosen.kind === 'refused') return { kind: 'refused', routeName, refusal: { ...chosen.refusal, text: '' } };
+      if (chosen.kind !== 'endpoint') {
+        const refusal = chosen.kind === 'none' ? noHealthyUpstream : { ...chosen.refusal, text: '' };
+        return { kind: 'refused', routeName, refusal, failure: chosen.failure };
+      }
       const { endpoint, backend } = chosen;
       const protocol = chooseProtocol(appProtocolOf(target, backend), request.protocol, request.upgrade);
       const client = clients.clientFor(endpoint, protocol);
@@ -69,18 +72,13 @@ export function createTraffic({ mesh, self, http, clients, dial, routing, teleme
     now,
     chooseUpstream(downstream) {
       const chosen = choose(downstream, routing.forConnection(downstream.target, Math.random()));
-      if (chosen.kind === 'none') return { kind: 'refused', flags: ['UH'] };
-      if (chosen.kind === 'refused') return { kind: 'refused', flags: ['NC'] };
+      if (chosen.kind === 'none') return { kind: 'refused', flags: ['UH'], failure: chosen.failure };
+      if (chosen.kind === 'refused') return { kind: 'refused', flags: ['NC'], failure: chosen.failure };
       const { endpoint, backend } = chosen;
       return { kind: 'upstream', upstream: { ...endpoint, backend, dial: () => dial(endpoint) } };
     },
     opened: telemetry.connectionOpened,
-    ended(facts, error) {
-      telemetry.connectionEnded(facts);
-      if (error === undefined) return;
-      const target = formatSocketAddress(facts.downstream.target.address);
-      log.debug({ target, error: error.message }, 'connection failed');
-    },
+    ended: telemetry.connectionEnded,
   };
 
   return {
@@ -101,19 +99,14 @@ export function createTraffic({ mesh, self, http, clients, dial, routing, teleme
   };
 }
 
-/** What a route comes to: an endpoint, or why there is none, which the log is told. */
-function createChoice({ mesh, self, log }: Pick<TrafficParts, 'mesh' | 'self' | 'log'>) {
+/** What a route comes to: an endpoint, or why there is none. */
+function createChoice({ mesh, self }: Pick<TrafficParts, 'mesh' | 'self'>) {
   return ({ target }: Downstream, route: RouteChoice): Chosen => {
-    const to = (): string => formatSocketAddress(target.address);
-    if (route.kind === 'refused') {
-      log.warn({ code: 'NO_ROUTE', target: to(), error: route.refusal.reason }, 'not routed');
-      return route;
-    }
+    if (route.kind === 'refused') return { ...route, failure: new MeshError('NO_ROUTE', route.refusal.reason) };
     const { backend, random } = route;
     const choice = chooseUpstream(mesh, target, self(), random, backend);
     if (choice.kind === 'endpoint') return { ...choice, backend };
-    log.warn({ code: 'NO_HEALTHY_UPSTREAM', target: to(), error: choice.detail }, 'no healthy upstream');
-    return { kind: 'none' };
+    return { kind: 'none', failure: new MeshError('NO_HEALTHY_UPSTREAM', choice.detail) };
   };
 }
 

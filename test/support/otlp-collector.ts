@@ -18,7 +18,7 @@ export interface OtlpCollector {
 const path = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-/** @param port 0: any */
+/** @param port 0: one that is free */
 export async function startOtlpCollector(t: Pick<Test, 'teardown'>, ip: string, port = 0): Promise<OtlpCollector> {
   const exports: ReadExport[] = [];
   const accepted: ReadRecord[] = [];

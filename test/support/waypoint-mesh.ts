@@ -32,6 +32,8 @@ export interface TunnelRecord {
 }
 
 export interface WaypointMesh {
+  /** Of the waypoint. */
+  readonly ip: string;
   /** Address of the first pod whose name begins so. */
   podIp(prefix: string): string;
   serviceIp(name: string): string;
@@ -110,6 +112,7 @@ export async function startWaypointMesh(
     nextHopUid: own.uid,
   };
   return {
+    ip: own.ip,
     tunnels,
     logged,
     podIp: (podPrefix) => podNamed(cluster.pods, podPrefix).ip,

@@ -404,7 +404,7 @@ t.test('what this waypoint does not serve is refused, and said why', { skip }, a
   for (const [authority, status, reason] of refusals) {
     await t.rejects(mesh.connect(authority), { code: 'TUNNEL_REFUSED', message: new RegExp(status) }, authority);
     t.match(
-      mesh.logged.findLast((line) => line.includes('stream refused')),
+      mesh.logged.findLast((line) => line.includes('\taccess\tconnection failed\t')),
       reason,
       authority,
     );

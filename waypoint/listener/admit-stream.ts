@@ -2,9 +2,7 @@
 // In: tunnel requests. Out: streams with their client, target and protocol. Source: waypoint-telemetry.md §8.1 steps 1 and 2.
 import { MeshError } from '../../common/errors.ts';
 import type { ConnectRequest } from '../../common/hbone/hbone.ts';
-import type { Logger } from '../../common/log.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
-import { formatSocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
 import { peekStream } from '../../common/net/peek-stream.ts';
 import type { Downstream } from '../served-target.ts';
@@ -15,7 +13,7 @@ import { protocolAfterSilence, type SniffedProtocol, sniffProtocol } from './pro
 export interface AdmissionOptions {
   readonly mesh: MeshView;
   readonly waypoint: WaypointName;
-  readonly log: Logger;
+  readonly onRefused: (request: ConnectRequest, error: MeshError) => void;
   /** How long a connection of undeclared protocol may be silent before it counts as server-first. */
   readonly silenceMs: number;
   readonly onStream: (stream: ByteStream, protocol: SniffedProtocol, downstream: Downstream) => void;
@@ -26,14 +24,7 @@ export function createAdmission(options: AdmissionOptions): (request: ConnectReq
     const admitted = admit(options, request);
     if (admitted instanceof MeshError) {
       request.reject(admitted.onTheWire.connectStatus);
-      const facts = {
-        code: admitted.code,
-        authority: request.authority,
-        'src.addr': formatSocketAddress(request.peerAddress),
-        'src.identity': request.peerIdentity?.uri,
-        error: admitted.message,
-      };
-      options.log[admitted.onTheWire.level](facts, 'stream refused');
+      options.onRefused(request, admitted);
       return;
     }
     // As Istio's waypoint: the tunnel is accepted first; failures of the upstream are HTTP's to tell.

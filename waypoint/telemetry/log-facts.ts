@@ -9,6 +9,8 @@ export interface TcpFacts {
   readonly downstream: Downstream;
   readonly upstream: UpstreamFacts | undefined;
   readonly flags: readonly ResponseFlag[];
+  /** Why it failed, with the code; absent for an ordinary end. */
+  readonly failure?: Error | undefined;
   readonly startEpochMs: number;
   readonly durationMs: number;
   readonly receivedBytes: number;
@@ -23,9 +25,9 @@ export interface LogFacts extends TcpFacts {
 
 /** Bytes are those of the bodies. */
 export function logFactsOfRequest(request: RequestFacts, attributes: Attributes): LogFacts {
-  const { downstream, upstream, flags, startEpochMs, durationMs, end } = request;
+  const { downstream, upstream, flags, failure, startEpochMs, durationMs, end } = request;
   const bytes = { receivedBytes: end.receivedBodyBytes, sentBytes: end.sentBodyBytes };
-  return { downstream, upstream, flags, startEpochMs, durationMs, ...bytes, request, attributes };
+  return { downstream, upstream, flags, failure, startEpochMs, durationMs, ...bytes, request, attributes };
 }
 
 export function logFactsOfConnection(facts: TcpFacts, attributes: Attributes): LogFacts {

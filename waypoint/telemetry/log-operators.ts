@@ -1,5 +1,6 @@
 // The command operators of access log formats (`%RESPONSE_CODE%`, `%REQ(X?Y)%` …) that Istio and Envoy document. In: an operator's name and
 // argument. Out: a function from log facts to its value, undefined where there is none. Source: waypoint-telemetry.md §6.1.
+import { codeOf } from '../../common/errors.ts';
 import { compileExpression } from '../../common/expressions/expression.ts';
 import { textOf } from '../../common/expressions/value-text.ts';
 import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
@@ -25,8 +26,11 @@ const plain: Readonly<Record<string, LogOperator>> = {
   RESPONSE_CODE: ({ request }) => request?.response?.status ?? 0,
   RESPONSE_CODE_DETAILS: ({ request }) => request?.details || undefined,
   RESPONSE_FLAGS: ({ flags }) => flagsText(flags),
-  CONNECTION_TERMINATION_DETAILS: none,
-  UPSTREAM_TRANSPORT_FAILURE_REASON: none,
+  /** Of a connection that passes unread, whose line has no response code details. */
+  CONNECTION_TERMINATION_DETAILS: ({ request, failure }) =>
+    request === undefined && failure ? codeOf(failure) : undefined,
+  UPSTREAM_TRANSPORT_FAILURE_REASON: ({ flags, failure }) =>
+    flags.includes('UF') && failure ? `${codeOf(failure)}: ${failure.message}` : undefined,
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: none,
   BYTES_RECEIVED: ({ receivedBytes }) => receivedBytes,
   BYTES_SENT: ({ sentBytes }) => sentBytes,

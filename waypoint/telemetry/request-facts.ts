@@ -30,6 +30,8 @@ export interface RequestFacts {
   readonly response: ResponseHead | undefined;
   readonly responseTrailers: HeaderList;
   readonly flags: readonly ResponseFlag[];
+  /** Why there was no answer from upstream, with the code; absent where there was, and where the request was not to be sent on. */
+  readonly failure?: Error | undefined;
   /** `default` where no route has said anything, `-` where none has matched. */
   readonly routeName: string;
   /** Envoy's response_code_details. */

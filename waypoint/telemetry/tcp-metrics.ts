@@ -5,17 +5,21 @@ import type { MetricDefinition, Recorder, Series } from '../../common/telemetry/
 import type { TcpLabelSet } from '../../common/telemetry/tcp-labels.ts';
 import { createTcpReporter, type TcpReport, type TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { metricShortNames } from '../resources/metrics-configuration.ts';
-import type { Downstream } from '../served-target.ts';
 import type { ChainTelemetry } from './chain-telemetry.ts';
 import { pickValues } from './label-plan.ts';
+import type { TcpFacts } from './log-facts.ts';
 import { connectionAttributes } from './request-attributes.ts';
-import type { UpstreamFacts } from './request-facts.ts';
-import { commonLabelValues, securityOf, tcpFlagIndex, tcpLabelNames } from './waypoint-labels.ts';
+import { flagsText } from './response-flags.ts';
+import { commonLabelValues, securityOf, tcpLabelNames } from './waypoint-labels.ts';
 
 export interface TcpMetrics {
-  open(downstream: Downstream, upstream: UpstreamFacts | undefined, chain: ChainTelemetry): TcpReport;
+  /** Its labels are those of now, to its end. */
+  open(connection: OpenedConnection, chain: ChainTelemetry): TcpReport;
   close(): void;
 }
+
+/** Flags: why it was not connected. */
+export type OpenedConnection = Pick<TcpFacts, 'downstream' | 'upstream' | 'flags'>;
 
 const noFilterState: ReadonlyMap<string, string> = new Map();
 const ignored: Series = { add: () => undefined, release: () => undefined };
@@ -42,9 +46,9 @@ export function createTcpMetrics(recorder: Recorder, defaultIntervalMs: number):
   }
 
   return {
-    open(downstream, upstream, chain) {
+    open(connection, chain) {
       const reporter = reporterFor(chain.reportingIntervalMs ?? defaultIntervalMs);
-      return reporter.open(labelsOf(downstream, upstream, chain), recorderOf(chain));
+      return reporter.open(labelsOf(connection, chain), recorderOf(chain));
     },
     close() {
       for (const reporter of reporters.values()) reporter.close();
@@ -53,17 +57,18 @@ export function createTcpMetrics(recorder: Recorder, defaultIntervalMs: number):
   };
 }
 
-function labelsOf(downstream: Downstream, upstream: UpstreamFacts | undefined, chain: ChainTelemetry): TcpLabelSet {
+function labelsOf({ downstream, upstream, flags }: OpenedConnection, chain: ChainTelemetry): TcpLabelSet {
   const { expressions } = chain.tcp;
   const attributes = connectionAttributes(downstream, noFilterState, () => upstream);
   const values = [
     ...commonLabelValues(downstream, upstream),
     'tcp',
-    '-',
+    flagsText(flags),
     securityOf(downstream),
     ...expressions.evaluate(attributes),
   ];
-  return { names: tcpLabelNames, valuesFor: (responseFlag) => values.with(tcpFlagIndex, responseFlag) };
+  // As in Istio: failures later on open no new series.
+  return { names: tcpLabelNames, valuesFor: () => values };
 }
 
 function planned(recorder: Recorder, chain: ChainTelemetry): Recorder {

@@ -46,8 +46,6 @@ export const tcpLabelNames: readonly string[] = [
   'connection_security_policy',
 ];
 
-export const tcpFlagIndex = tcpLabelNames.indexOf('response_flags');
-
 /** @param upstream what takes the traffic: a route may have named another service than the one that was asked */
 export function commonLabelValues(downstream: Downstream, upstream: UpstreamFacts | undefined): string[] {
   const source = downstream.workload;

@@ -1,31 +1,29 @@
 // Everything that is told about traffic: metrics, generated attributes, access log. In: facts at the end of a request or connection,
 // and the resources, which may change at any time. Plans are made once per service port and set of resources.
-import type { Attributes, Expression } from '../../common/expressions/expression.ts';
+import type { Attributes } from '../../common/expressions/expression.ts';
+import type { LineLog } from '../../common/line-log.ts';
+import type { FailureJournal } from '../../common/telemetry/failure-journal.ts';
 import { addOnce, type Recorder } from '../../common/telemetry/recorder.ts';
 import type { TcpReport } from '../../common/telemetry/tcp-reporter.ts';
 import { generateAttributes } from '../attributegen/attribute-generator.ts';
 import type { WaypointTraffic } from '../resources/attachment.ts';
-import { standardLog } from '../resources/mesh-telemetry.ts';
 import type { WaypointResources } from '../resources/waypoint-resources.ts';
 import type { Downstream, ServedTarget } from '../served-target.ts';
+import { type AccessLogsOptions, createAccessLogs } from './access-logs.ts';
 import { type ChainTelemetry, planChain } from './chain-telemetry.ts';
-import { type LogFacts, logFactsOfConnection, logFactsOfRequest, type TcpFacts } from './log-facts.ts';
+import { createFailureLines, type Refusal } from './failure-lines.ts';
+import { logFactsOfConnection, logFactsOfRequest, type TcpFacts } from './log-facts.ts';
 import { connectionAttributes, requestAttributes, requestPhaseAttributes } from './request-attributes.ts';
 import type { RequestFacts, UpstreamFacts } from './request-facts.ts';
 import { createRequestMetrics } from './request-metrics.ts';
+import type { ResponseFlag } from './response-flags.ts';
 import { createTcpMetrics } from './tcp-metrics.ts';
 
-export interface LogSink {
-  /** @param line with its line feed */
-  write(line: string): void;
-}
-
-export interface WaypointTelemetryOptions {
+export interface WaypointTelemetryOptions extends AccessLogsOptions {
   readonly recorder: Recorder;
-  /** Where an access log goes, by path. */
-  readonly output: (path: string) => LogSink;
-  /** In Istio's default format to standard output, whatever the resources say. */
-  readonly accessLog: 'on' | 'off';
+  readonly failures: FailureJournal;
+  /** Of scope `access`. */
+  readonly lines: LineLog;
   readonly tcpIntervalMs: number;
   readonly waypoint: Omit<WaypointTraffic, 'service'>;
 }
@@ -33,8 +31,15 @@ export interface WaypointTelemetryOptions {
 export interface WaypointTelemetry {
   /** Takes effect for requests and connections that end, or open, from now on. */
   useResources(resources: WaypointResources): void;
+  /** Before there was a stream to serve. */
+  refused(refusal: Refusal): void;
   requestEnded(facts: RequestFacts): void;
-  connectionOpened(downstream: Downstream, upstream: UpstreamFacts | undefined): TcpReport;
+  /** @param flags why it will not be connected; none where it is */
+  connectionOpened(
+    downstream: Downstream,
+    upstream: UpstreamFacts | undefined,
+    flags: readonly ResponseFlag[],
+  ): TcpReport;
   connectionEnded(facts: TcpFacts): void;
   /** The client's connection has closed. */
   forget(downstream: Downstream): void;
@@ -57,6 +62,8 @@ export function createWaypointTelemetry(
   const { recorder } = options;
   const requests = createRequestMetrics(recorder);
   const connections = createTcpMetrics(recorder, options.tcpIntervalMs);
+  const accessLogs = createAccessLogs(options);
+  const failures = createFailureLines(options.failures, options.lines);
   let resources = first;
   let chains = new Map<string, ChainTelemetry>();
 
@@ -70,15 +77,8 @@ export function createWaypointTelemetry(
     return chain;
   }
 
-  function writeLogs(facts: LogFacts, { logs }: ChainTelemetry): void {
-    const configured = logs.length === 0 && options.accessLog === 'on' ? [standardLog] : logs;
-    for (const { path, write, filter } of configured) {
-      if (filter !== undefined && !isTrue(filter, facts.attributes)) continue;
-      options.output(path).write(`${write(facts)}\n`);
-    }
-  }
-
   return {
+    refused: failures.refused,
     useResources(changed) {
       resources = changed;
       chains = new Map();
@@ -87,32 +87,38 @@ export function createWaypointTelemetry(
       const chain = chainOf(facts.downstream.target);
       const filterState = new Map<string, string>();
       const attributes = requestAttributes(facts, filterState);
-      if (chain.generators.length > 0) {
-        const early = (): object => requestPhaseAttributes(facts, filterState);
-        const failures = generateAttributes(
-          chain.generators,
-          (phase) => (phase === 'request' ? early() : attributes),
-          filterState,
-        );
-        if (failures > 0) addOnce(recorder.counter(errorCount, ['attributegen', 'runtime']), failures);
-      }
+      runGenerators(recorder, chain, facts, attributes, filterState);
       requests.record(facts, chain, () => attributes);
-      writeLogs(logFactsOfRequest(facts, attributes), chain);
+      accessLogs.write(logFactsOfRequest(facts, attributes), chain.logs);
+      failures.requestEnded(facts);
     },
-    connectionOpened: (downstream, upstream) => connections.open(downstream, upstream, chainOf(downstream.target)),
+    connectionOpened(downstream, upstream, flags) {
+      return connections.open({ downstream, upstream, flags }, chainOf(downstream.target));
+    },
     connectionEnded(facts) {
       const { downstream, upstream } = facts;
       const attributes = connectionAttributes(downstream, noFilterState, () => upstream);
-      writeLogs(logFactsOfConnection(facts, attributes), chainOf(downstream.target));
+      accessLogs.write(logFactsOfConnection(facts, attributes), chainOf(downstream.target).logs);
+      failures.connectionEnded(facts);
     },
     forget: (downstream) => requests.forget(downstream),
-    close: () => connections.close(),
+    close() {
+      connections.close();
+      options.failures.close();
+    },
   };
 }
 
-/** Envoy's filter: what cannot be evaluated, or is no boolean, lets no line pass. */
-function isTrue(filter: Expression, attributes: Attributes): boolean {
-  if (filter.kind === 'invalid') return false;
-  const outcome = filter.evaluate(attributes);
-  return outcome.kind === 'value' && outcome.value === true;
+/** What they generate is in the filter state from then on, and in the attributes. */
+function runGenerators(
+  recorder: Recorder,
+  { generators }: ChainTelemetry,
+  facts: RequestFacts,
+  attributes: Attributes,
+  filterState: Map<string, string>,
+): void {
+  if (generators.length === 0) return;
+  const early = (): Attributes => requestPhaseAttributes(facts, filterState);
+  const failures = generateAttributes(generators, (phase) => (phase === 'request' ? early() : attributes), filterState);
+  if (failures > 0) addOnce(recorder.counter(errorCount, ['attributegen', 'runtime']), failures);
 }

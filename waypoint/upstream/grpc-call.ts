@@ -1,4 +1,4 @@
-// One gRPC call with one message each way, over an HTTP/2 client of this waypoint: so it reaches its server as any request does, through the
+// One gRPC call with one message each way, over an HTTP/2 client of this waypoint: so it reaches its server like each request, through the
 // mesh where that is in it. In: client, method, message. Out: the answer's message, or the status. Source: gRPC over HTTP/2 (PROTOCOL-HTTP2.md).
 import { Readable } from 'node:stream';
 import { findHeader, type HeaderList } from '../http/header-list.ts';

@@ -1,5 +1,6 @@
 // Access log formats as Istio's users write them, and the lines that come of them.
 import t from 'tap';
+import { MeshError } from '../../../common/errors.ts';
 import {
   compileFormat,
   defaultJsonFormat,
@@ -101,6 +102,17 @@ t.test('each operator has its value', async (t) => {
     'plain text': 'plain text',
   };
   for (const [format, line] of Object.entries(values)) t.equal(lineOf(format), line, format);
+});
+
+t.test('a failure is named by its code', async (t) => {
+  const failure = new MeshError('TUNNEL_CONNECT_TIMEOUT', 'no answer within 10 s');
+  const format = '%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%"';
+  t.equal(
+    lineOf(format, requestLogFacts({ flags: ['UF'], failure })),
+    'UF - "TUNNEL_CONNECT_TIMEOUT: no answer within 10 s"',
+  );
+  const none = new MeshError('NO_HEALTHY_UPSTREAM', 'nobody');
+  t.equal(lineOf(format, connectionLogFacts({ failure: none })), 'UH NO_HEALTHY_UPSTREAM "-"');
 });
 
 t.test('a gRPC status is a number', async (t) => {

@@ -8,7 +8,7 @@ import { createTcpMetrics } from '../../../waypoint/telemetry/tcp-metrics.ts';
 import { tcpLabelNames } from '../../../waypoint/telemetry/waypoint-labels.ts';
 import { someConnection } from '../../support/waypoint-facts.ts';
 
-const { downstream } = someConnection;
+const connection = { ...someConnection, flags: [] };
 const traffic = {
   gateway: 'gate',
   namespace: 'podinfo',
@@ -48,7 +48,7 @@ function setUp(t: Test) {
 
 t.test('without Telemetry all four have the standard labels', async (t) => {
   const { metrics, seriesOf } = setUp(t);
-  metrics.open(downstream, undefined, chainOf()).close('-');
+  metrics.open(connection, chainOf()).close('-');
   for (const name of [
     'connections_opened_total',
     'connections_closed_total',
@@ -70,7 +70,7 @@ t.test('tags are added, changed and removed for the metric that is named, by exp
       source_app: { value: "'somebody'" },
       source_cluster: { operation: REMOVE } } },
     { match: { metric: TCP_CLOSED_CONNECTIONS, mode: CLIENT }, tagOverrides: { no: { value: "'x'" } } }] }]`;
-  metrics.open(downstream, undefined, chainOf(overrides)).close('-');
+  metrics.open(connection, chainOf(overrides)).close('-');
   const opened = await seriesOf('connections_opened_total');
   t.match(opened?.text, 'source_app="somebody"');
   t.match(opened?.text, 'path="unknown",peer="curl",port="80"');
@@ -87,7 +87,7 @@ t.test('a metric is dropped, and a lower level brings it back', async (t) => {
     [chainOf('[{ overrides: [{ disabled: true }] }]'), false],
   ] as const) {
     const { metrics, seriesOf } = setUp(t);
-    metrics.open(downstream, undefined, chain).close('-');
+    metrics.open(connection, chain).close('-');
     t.equal((await seriesOf('sent_bytes_total')) !== undefined, there);
   }
 });
@@ -100,8 +100,8 @@ t.test(
     const fast = chainOf('[{ reportingInterval: 5s }]', '[{ reportingInterval: 0.02s }]');
     t.equal(fast.reportingIntervalMs, 20);
     const { metrics, seriesOf } = setUp(t);
-    const atTheEnd = metrics.open(downstream, undefined, chainOf());
-    const often = metrics.open(downstream, undefined, fast);
+    const atTheEnd = metrics.open(connection, chainOf());
+    const often = metrics.open(connection, fast);
     atTheEnd.sent(1);
     often.sent(10);
     const sent = async (): Promise<number> => Number((await seriesOf('sent_bytes_total'))?.text.split(' ').at(-1));
