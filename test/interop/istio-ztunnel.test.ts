@@ -14,6 +14,7 @@ import type { SocketAddress } from '../../common/net/address.ts';
 import type { Sample } from '../../deploy/local/prometheus-text.ts';
 import { collectLog } from '../support/collected-log.ts';
 import { inUserNamespace } from '../support/in-user-namespace.ts';
+import { eventually } from './eventually.ts';
 import { unpackZtunnel, whatIsMissing } from './istio-program-process.ts';
 import { startIstioZtunnel } from './istio-ztunnel.ts';
 import { type MeshCa, startMeshCa } from './mesh-ca.ts';
@@ -139,7 +140,7 @@ async function meet(t: Test): Promise<void> {
     t.match(await exchanges.fromTheirs(), brokenOff.byTheirs);
     await says(t, stranger, /direction="outbound".*error="io error: invalid peer certificate/);
     t.match(await exchanges.fromOurs(), brokenOff.byOurs);
-    await says(t, ours, /direction="outbound".*error="TLS with 10\.77\.0\.1:15008 failed.*code="TLS_FAILED"/);
+    await says(t, ours, /direction="outbound".*error="io error: TLS with 10\.77\.0\.1:15008 failed.*code="TLS_FAILED"/);
     await stranger.stop();
   });
 
@@ -359,12 +360,4 @@ function namesOf(samples: readonly Sample[]): readonly string[] {
 /** As a dual-stack listener shows an IPv4 client. */
 function viaIpv6(address: string): string {
   return `::ffff:${address}`;
-}
-
-/** Asks again until the answer is good, for 10 s. @returns the last answer */
-async function eventually<T>(ask: () => Promise<T> | T, good: (answer: T) => boolean): Promise<T> {
-  for (const end = performance.now() + 10_000; ; await setTimeout(50)) {
-    const answer = await ask();
-    if (good(answer) || performance.now() > end) return answer;
-  }
 }

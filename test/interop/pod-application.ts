@@ -1,11 +1,12 @@
-// The applications of both pods, on sockets that stand in the pods and are captured there: servers with four manners of
-// using a connection, and clients for them. They live in this process, so a test sees both ends.
+// The applications of both pods, on sockets that stand in the pods and are captured there: servers with several manners
+// of using a connection, and clients for them. They live in this process, so a test sees both ends.
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { Test } from 'tap';
 import type { SocketAddress } from '../../common/net/address.ts';
 import { ip } from '../support/pod-network.ts';
+import { answerInBulk } from './bulk-transfer.ts';
 import type { PodSide } from './pod-side.ts';
 import { appPorts, forbiddenPort, type MeshPod } from './two-pod-mesh.ts';
 
@@ -47,6 +48,8 @@ export async function startApplication(t: Test, { asApplication }: PodSide): Pro
     const digest = digestOf(await buffer(socket));
     listeners.shift()?.({ digest, from });
   });
+  await serve(appPorts.bulk, answerInBulk);
+  await serve(appPorts.resets, (socket) => void socket.once('data', () => socket.resetAndDestroy()).resume());
   await serve(forbiddenPort, () => void forbidden++);
   return {
     nextHeard: () => new Promise((resolve) => listeners.push(resolve)),

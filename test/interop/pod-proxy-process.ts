@@ -1,5 +1,5 @@
-// A proxy daemon of either kind, as a process in a pod's network namespace. In: side, command line and environment.
-// Out: its log, its metrics and its configuration, read from inside the pod; it ends with the test, whatever happens.
+// A proxy daemon of either kind, as a process in a pod's network namespace or in one of its own. In: side, command line
+// and environment. Out: its log, its metrics and its other pages, read from there; it ends with the test, whatever happens.
 import type { ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,7 +7,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
+import type { NetworkNamespace } from '../../common/net/network-namespace-socket.ts';
 import { type CommandLine, spawnInNamespace } from '../../common/net/run-in-namespace-process.ts';
+import type { SocketFactory } from '../../common/net/socket-factory.ts';
 import { parsePrometheusText, type Sample } from '../../deploy/local/prometheus-text.ts';
 import { ip } from '../support/pod-network.ts';
 import type { PodSide } from './pod-side.ts';
@@ -17,6 +19,8 @@ export interface PodProxy {
   /** Everything written so far to standard output and standard error. */
   log(): string;
   metrics(): Promise<readonly Sample[]>;
+  /** A page of its administration. */
+  admin(path: string, method?: string): Promise<Page>;
   /** Of its config_dump: those it has and could present. */
   certificates(): Promise<readonly DumpedCertificate[]>;
   /** @returns its exit code; undefined where it had to be killed */
@@ -29,8 +33,22 @@ export interface DumpedCertificate {
   readonly roots: readonly string[];
 }
 
+export interface Page {
+  readonly status: number | undefined;
+  readonly contentType: string | undefined;
+  readonly body: string;
+}
+
+/** Where a process stands. */
+export interface ProxyHome {
+  readonly namespace: NetworkNamespace;
+  readonly sockets: SocketFactory;
+}
+
 export interface PodProxyOptions {
   readonly side: PodSide;
+  /** Default: in the pod. */
+  readonly home?: ProxyHome;
   readonly command: CommandLine;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
@@ -39,9 +57,11 @@ export interface PodProxyOptions {
 const ports = { admin: 15000, metrics: 15020, readiness: 15021 } as const;
 
 /** Resolves when the daemon says that it is ready. */
-export async function startPodProxy(t: Test, { side, command, env, cwd }: PodProxyOptions): Promise<PodProxy> {
+export async function startPodProxy(t: Test, options: PodProxyOptions): Promise<PodProxy> {
+  const { side, command, env, cwd } = options;
+  const { namespace, sockets } = options.home ?? { namespace: side.network.namespace, sockets: side.asProxy };
   // Dies with this process too, should this one be killed before it can clean up.
-  const child = spawnInNamespace(side.network.namespace, ['setpriv', '--pdeathsig', 'KILL', ...command], {
+  const child = spawnInNamespace(namespace, ['setpriv', '--pdeathsig', 'KILL', ...command], {
     cwd,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -52,12 +72,13 @@ export async function startPodProxy(t: Test, { side, command, env, cwd }: PodPro
   const proxy: PodProxy = {
     side,
     log: () => log.join(''),
-    metrics: async () => parsePrometheusText((await get(side, ports.metrics, '/metrics')).body),
-    certificates: async () => readCertificates((await get(side, ports.admin, '/config_dump')).body),
+    metrics: async () => parsePrometheusText((await get(sockets, ports.metrics, '/metrics')).body),
+    admin: (path, method) => get(sockets, ports.admin, path, method),
+    certificates: async () => readCertificates((await proxy.admin('/config_dump')).body),
     stop: () => stop(child, closed),
   };
   t.teardown(async () => void (await proxy.stop()));
-  await ready(proxy, child);
+  await ready(proxy, sockets, child);
   return proxy;
 }
 
@@ -73,28 +94,29 @@ function readCertificates(configDump: string): readonly DumpedCertificate[] {
     }));
 }
 
-async function ready({ side, log }: PodProxy, child: ChildProcess): Promise<void> {
+async function ready({ side, log }: PodProxy, sockets: SocketFactory, child: ChildProcess): Promise<void> {
   let last = 'no answer';
-  for (const end = Date.now() + 20_000; Date.now() < end; await setTimeout(100)) {
+  for (const end = Date.now() + 30_000; Date.now() < end; await setTimeout(100)) {
     if (child.exitCode !== null) throw new Error(`the proxy of ${side.pod.name} ended:\n${log().slice(-2_000)}`);
     try {
-      const { status, body } = await get(side, ports.readiness, '/healthz/ready');
+      const { status, body } = await get(sockets, ports.readiness, '/healthz/ready');
       if (status === 200) return;
       last = `${status} ${body}`;
     } catch (error) {
       last = String(error);
     }
   }
-  throw new Error(`the proxy of ${side.pod.name} was not ready after 20 s (${last}):\n${log().slice(-2_000)}`);
+  throw new Error(`the proxy of ${side.pod.name} was not ready after 30 s (${last}):\n${log().slice(-2_000)}`);
 }
 
-async function get(side: PodSide, port: number, path: string): Promise<{ status: number | undefined; body: string }> {
-  const socket = await side.asProxy.connectSocket({ to: { ip: ip('127.0.0.1'), port }, timeoutMs: 2_000 });
+async function get(sockets: SocketFactory, port: number, path: string, method = 'GET'): Promise<Page> {
+  const socket = await sockets.connectSocket({ to: { ip: ip('127.0.0.1'), port }, timeoutMs: 2_000 });
   try {
-    const call = request({ path, headers: { host: 'localhost', connection: 'close' }, createConnection: () => socket });
+    const headers = { host: 'localhost', connection: 'close' };
+    const call = request({ path, method, headers, createConnection: () => socket });
     call.setTimeout(5_000, () => call.destroy(new Error(`no answer on ${path}`))).end();
     const answer: IncomingMessage = (await once(call, 'response'))[0];
-    return { status: answer.statusCode, body: await text(answer) };
+    return { status: answer.statusCode, contentType: answer.headers['content-type'], body: await text(answer) };
   } finally {
     socket.destroy();
   }

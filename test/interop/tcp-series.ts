@@ -74,3 +74,22 @@ export function plainSeries(samples: readonly Sample[]): readonly Sample[] {
       name === `${prefix}connections_opened_total` && labels['connection_security_policy'] !== 'mutual_tls',
   );
 }
+
+export interface SeriesChange {
+  readonly name: string;
+  /** In the order of the scrape. */
+  readonly labels: readonly (readonly [name: string, value: string])[];
+  readonly value: number;
+}
+
+/** By how much which counters of connections have grown, in an order that is the same for every proxy. */
+export function tcpChanges(before: readonly Sample[], after: readonly Sample[]): readonly SeriesChange[] {
+  const keyOf = ({ name, labels }: Sample): string => JSON.stringify([name, labels]);
+  const known = new Map(before.map((sample) => [keyOf(sample), sample.value]));
+  return after
+    .filter(({ name }) => name.startsWith(prefix) && name.endsWith('_total'))
+    .map((sample) => ({ sample, value: sample.value - (known.get(keyOf(sample)) ?? 0) }))
+    .filter(({ value }) => value !== 0)
+    .map(({ sample, value }) => ({ name: sample.name, labels: Object.entries(sample.labels), value }))
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}

@@ -16,20 +16,20 @@ export interface MeshPod {
 }
 
 /** Target ports of each pod's application. The service shows each of them 8000 lower: 80 is 8080. */
-export const appPorts = { returns: 8080, echoes: 8081, speaksFirst: 8082 } as const;
+export const appPorts = { returns: 8080, echoes: 8081, speaksFirst: 8082, bulk: 8083, resets: 8084 } as const;
 /** Open to everybody but the other pod's identity, in both pods. */
 export const forbiddenPort = 8089;
 const servicePorts = [...Object.values(appPorts), forbiddenPort].map((target) => ({ port: target - 8000, target }));
 
 /** Addresses are those of `createTwoPods`. */
-function aPod(namespace: string, host: number, serviceAccount: string): MeshPod {
+function aPod(namespace: string, node: string, host: number, serviceAccount: string): MeshPod {
   return {
     name: `${namespace}-0`,
     namespace,
     serviceAccount,
     address: `10.77.0.${host}`,
-    node: `${namespace}-node`,
-    vip: `10.96.0.${host}`,
+    node,
+    vip: `10.96.77.${host}`,
     identity: identityOf({ trustDomain, namespace, serviceAccount }),
   };
 }
@@ -40,9 +40,15 @@ export interface TwoPodMesh {
   readonly ours: MeshPod;
 }
 
-export const mesh: TwoPodMesh = { theirs: aPod('theirs', 1, 'their-account'), ours: aPod('ours', 2, 'our-account') };
+export const mesh: TwoPodMesh = {
+  theirs: aPod('theirs', 'node-a', 1, 'their-account'),
+  ours: aPod('ours', 'node-b', 2, 'our-account'),
+};
 /** The same pods under other identities. */
-export const disguisedMesh: TwoPodMesh = { theirs: aPod('theirs', 1, 'impostor'), ours: aPod('ours', 2, 'nobody') };
+export const disguisedMesh: TwoPodMesh = {
+  theirs: aPod('theirs', 'node-a', 1, 'impostor'),
+  ours: aPod('ours', 'node-b', 2, 'nobody'),
+};
 export const serviceRange = '10.96.0.0/16';
 
 export function serviceOf(pod: MeshPod): string {
@@ -59,7 +65,7 @@ export function istioResources({ theirs, ours }: TwoPodMesh): string {
   ].join('');
 }
 
-/** For AMBIENTD_MANIFESTS. */
+/** For AMBIENTD_MANIFESTS, and for a cluster whose nodes heed the annotations `lab/…`. */
 export function kubernetesObjects({ theirs, ours }: TwoPodMesh): string {
   return [...kubernetesOf(theirs, ours), ...kubernetesOf(ours, theirs)].join('---');
 }
@@ -113,13 +119,18 @@ metadata: { name: ${pod.namespace}, labels: { istio.io/dataplane-mode: ambient }
 `,
     `
 apiVersion: v1
+kind: ServiceAccount
+metadata: { name: ${pod.serviceAccount}, namespace: ${pod.namespace} }
+`,
+    `
+apiVersion: v1
 kind: Pod
 metadata:
   name: ${pod.name}
   namespace: ${pod.namespace}
   labels: { app: ${pod.namespace}, version: v1 }
-  annotations: { ambient.istio.io/redirection: enabled }
-spec: { nodeName: ${pod.node}, serviceAccountName: ${pod.serviceAccount}, containers: [{ name: app }] }
+  annotations: { ambient.istio.io/redirection: enabled, lab/node: ${pod.node}, lab/pod-ip: ${pod.address} }
+spec: { nodeName: ${pod.node}, serviceAccountName: ${pod.serviceAccount}, containers: [{ name: app, image: app }] }
 status: { phase: Running, podIPs: [{ ip: ${pod.address} }], conditions: [{ type: Ready, status: "True" }] }
 `,
     `
