@@ -29,6 +29,8 @@ interface Container {
   readonly runs: 'program' | 'echo';
   readonly process: KeptProcess;
   state: KeptState | undefined;
+  /** What was told of its last end: the same again is no news, unless the pod was ready between. */
+  told: string;
 }
 
 const readinessPollMs = 150;
@@ -127,6 +129,7 @@ export class PodProcess {
         spec,
         runs: command.kind,
         state: undefined,
+        told: '',
         process: new KeptProcess({
           name: spec.name,
           command: { argv: insideArgv(sandbox, spec, command), env: command.env, folder: command.folder },
@@ -149,7 +152,12 @@ export class PodProcess {
     if (state.kind !== 'waiting') return;
     const words = lastWords(log.tail());
     const what = `pod ${this.#spec.key}, container ${container.spec.name} ended (${state.ending})`;
-    this.#around.report('warn', `${what}, again in ${state.delayMs} ms; it said: ${words} (${log.path})`);
+    const news = `${state.ending}: ${words}`;
+    if (news !== container.told) {
+      const text = `${what}, again in ${state.delayMs} ms, then later each time; it said: ${words} (${log.path})`;
+      this.#around.report('warn', text);
+    }
+    container.told = news;
     this.#setState('starting');
   }
 
@@ -169,6 +177,7 @@ export class PodProcess {
       if (!waited && !portsAreOpen(this.#spec, this.#sandbox)) return;
       clearInterval(this.#readinessTimer);
       this.#readinessTimer = undefined;
+      for (const container of this.#containers) container.told = '';
       this.#setState('ready');
     }, readinessPollMs);
   }

@@ -22,23 +22,26 @@ const spec: PodSpec = {
   containers: [{ name: 'web', image: 'web', ports: [1], env: [], runAsUser: undefined }],
 };
 
-t.test('a container that ends again and again never makes its pod ready', async (t) => {
+t.test('a container that ends again and again never makes its pod ready, and is told once', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'amb-pod-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const log = openLogFile(join(folder, 'pod.log'));
   const states = new Set<string>();
+  const told: string[] = [];
   const pod = new PodProcess(spec, {
     openSandbox: async () => sharedSandbox,
     enrol: async () => {},
     leave: async () => {},
     forget: async () => {},
-    commandFor: () => ({ kind: 'program', argv: ['sh', '-c', 'sleep 0.4; exit 1'], folder, env: {} }),
+    commandFor: () => ({ kind: 'program', argv: ['sh', '-c', 'sleep 0.4; echo no database; exit 1'], folder, env: {} }),
     logFor: () => log,
-    report: () => {},
+    report: (_, text) => told.push(text),
     changed: () => states.add(pod.state),
   });
   // The pauses grow: by the fifth start it has been tried for longer than a pod waits for its ports.
   while ((pod.containers[0]?.restarts ?? 0) < 5) await new Promise((settle) => setTimeout(settle, 50));
   await pod.stop(100);
+  t.match(told, [/^pod shop\/web, container web ended \(exit code 1\), again in \d+ ms, .* it said: no database/]);
+  t.equal(told.length, 1);
   t.notOk(states.has('ready'), `it was ${[...states].join(', ') || pod.state}`);
 });
