@@ -108,7 +108,7 @@ t.test('what dies inside a mesh is started again', { skip }, async (t) => {
     );
     t.match(
       mesh.running.output(),
-      /warning: pod shop\/server, container main ended \(.*\), again in \d+ ms .*; it said: /,
+      /warning: pod shop\/server, container main ended \(.*\), again in \d+ ms, .*; it said: /,
     );
   });
 });
