@@ -3,7 +3,7 @@
 import { MeshError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { CertificateIssuer, CertificateSource, WorkloadCertificate } from './certificate.ts';
-import { createFetchQueue, type Urgency } from './fetch-queue.ts';
+import { createFetchQueue, type QueuedFetch, type Urgency } from './fetch-queue.ts';
 import type { Identity } from './identity.ts';
 import { isValid, planAfterFailure, planRotation, refreshTime } from './rotation-plan.ts';
 
@@ -16,7 +16,7 @@ export interface CertificateStoreOptions {
   readonly schedule?: (delayMs: number, run: () => void) => () => void;
   /** Between 0 and 1; default `Math.random`. */
   readonly jitter?: () => number;
-  /** An identity not asked for in this time is not fetched again; default 24 h. */
+  /** An identity that is neither kept nor asked for in this time is not fetched again; default 24 h. */
   readonly maxIdleMs?: number;
 }
 
@@ -33,6 +33,8 @@ export interface CertificateEntry {
 export interface CertificateStore extends CertificateSource {
   /** Every identity asked for, with what is held of it; sorted by identity. */
   entries(): readonly CertificateEntry[];
+  /** A workload with this identity has come: it is fetched before anybody asks, if not too many are, and kept fresh. */
+  keep(identity: Identity): void;
   /** The last workload with this identity is gone: it is fetched no more, and who waits for it is refused. */
   forget(identity: Identity): void;
 }
@@ -43,7 +45,9 @@ interface Slot {
   lastUsedMs: number;
   dueAtMs: number;
   failures: number;
-  inFlight: Promise<WorkloadCertificate> | undefined;
+  /** `kept`: until it is forgotten; `asked`: while somebody asks. */
+  use: 'kept' | 'asked';
+  inFlight: QueuedFetch<WorkloadCertificate> | undefined;
 }
 
 const defaultMaxIdleMs = 86_400_000;
@@ -52,6 +56,8 @@ const maxTimerMs = 2 ** 31 - 1;
 const minRefreshMs = 1_000;
 /** As ztunnel: more at once would only queue up at the CA. */
 const maxConcurrentFetches = 8;
+/** More are not fetched ahead, but when they are asked for. */
+const maxWaitingAhead = 256;
 
 export function createCertificateStore(options: CertificateStoreOptions): CertificateStore {
   return new RotatingStore(options);
@@ -85,6 +91,14 @@ class RotatingStore implements CertificateStore {
     return state.certificate;
   }
 
+  keep(identity: Identity): void {
+    if (this.#closed) return;
+    if (!this.#slots.has(identity.uri) && this.#queue.waiting('ahead') >= maxWaitingAhead) return;
+    const slot = this.#slotOf(identity);
+    slot.use = 'kept';
+    if (slot.state.kind === 'initializing') this.#fetch(slot, 'ahead').catch(ignoreSinceLogged);
+  }
+
   list(): readonly WorkloadCertificate[] {
     return this.entries().flatMap(({ state }) => (state.kind === 'available' ? [state.certificate] : []));
   }
@@ -109,26 +123,40 @@ class RotatingStore implements CertificateStore {
     const known = this.#slots.get(identity.uri);
     if (known !== undefined) return known;
     const state = { kind: 'initializing' } as const;
-    const slot: Slot = { identity, state, lastUsedMs: this.#now(), dueAtMs: 0, failures: 0, inFlight: undefined };
+    const slot: Slot = {
+      ...{ identity, state, use: 'asked', lastUsedMs: this.#now(), dueAtMs: 0, failures: 0, inFlight: undefined },
+    };
     this.#slots.set(identity.uri, slot);
     return slot;
   }
 
   #fetch(slot: Slot, urgency: Urgency): Promise<WorkloadCertificate> {
-    slot.inFlight ??= this.#queue
-      .run(urgency, () => this.#options.issuer.issue(slot.identity))
-      .then(
-        (certificate) => this.#settle(slot, () => this.#succeeded(slot, certificate)),
-        (cause: unknown) => this.#settle(slot, () => this.#failed(slot, cause)),
-      );
-    return slot.inFlight;
+    slot.inFlight?.hurry(urgency);
+    slot.inFlight ??= this.#queueFetch(slot, urgency);
+    return slot.inFlight.done;
+  }
+
+  #queueFetch(slot: Slot, urgency: Urgency): QueuedFetch<WorkloadCertificate> {
+    const { done, hurry } = this.#queue.run(urgency, async () => {
+      // One that was forgotten meanwhile is asked of nobody.
+      this.#refuseForgotten(slot);
+      return await this.#options.issuer.issue(slot.identity);
+    });
+    const settled = done.then(
+      (certificate) => this.#settle(slot, () => this.#succeeded(slot, certificate)),
+      (cause: unknown) => this.#settle(slot, () => this.#failed(slot, cause)),
+    );
+    return { done: settled, hurry };
+  }
+
+  #refuseForgotten(slot: Slot): void {
+    if (this.#slots.get(slot.identity.uri) === slot) return;
+    throw unavailable(slot.identity, 'the identity is no longer needed');
   }
 
   #settle(slot: Slot, outcome: () => WorkloadCertificate): WorkloadCertificate {
     slot.inFlight = undefined;
-    if (this.#slots.get(slot.identity.uri) !== slot) {
-      throw unavailable(slot.identity, 'the identity is no longer needed');
-    }
+    this.#refuseForgotten(slot);
     try {
       return outcome();
     } finally {
@@ -139,7 +167,7 @@ class RotatingStore implements CertificateStore {
   #succeeded(slot: Slot, certificate: WorkloadCertificate): WorkloadCertificate {
     slot.state = { kind: 'available', certificate };
     slot.failures = 0;
-    slot.dueAtMs = Math.max(refreshTime(certificate, this.#jitter()), this.#now() + minRefreshMs);
+    slot.dueAtMs = Math.max(refreshTime(certificate, this.#now(), this.#jitter()), this.#now() + minRefreshMs);
     const notAfter = new Date(certificate.notAfterMs).toISOString();
     this.#options.log.info({ identity: slot.identity.uri, notAfter }, 'certificate fetched');
     return certificate;
@@ -167,7 +195,11 @@ class RotatingStore implements CertificateStore {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const slot of this.#slots.values()) {
       if (slot.inFlight !== undefined) continue;
-      const facts = { held: heldBy(slot), lastUsedMs: slot.lastUsedMs, dueAtMs: slot.dueAtMs };
+      const facts = {
+        held: heldBy(slot),
+        lastUsedMs: slot.use === 'kept' ? nowMs : slot.lastUsedMs,
+        dueAtMs: slot.dueAtMs,
+      };
       const step = planRotation(facts, nowMs, maxIdleMs);
       if (step.kind === 'fetch') this.#fetch(slot, 'background').catch(ignoreSinceLogged);
       else if (step.kind === 'drop') this.#slots.delete(slot.identity.uri);

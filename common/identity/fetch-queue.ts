@@ -1,36 +1,65 @@
-// At most so many fetches at once; one that a connection waits for goes before those made in advance.
+// At most so many fetches at once: one that a connection waits for goes first, then those for pods that have just come, then
+// renewals, which have time until their certificate ends.
 
-export type Urgency = 'waited-for' | 'background';
+/** In the order in which they go. */
+const urgencies = ['waited-for', 'ahead', 'background'] as const;
+export type Urgency = (typeof urgencies)[number];
 
-export interface FetchQueue {
-  run<T>(urgency: Urgency, task: () => Promise<T>): Promise<T>;
+export interface QueuedFetch<T> {
+  readonly done: Promise<T>;
+  /** Lets one that still waits go with those of this urgency, if that is sooner. */
+  hurry(urgency: Urgency): void;
 }
 
+export interface FetchQueue {
+  run<T>(urgency: Urgency, task: () => Promise<T>): QueuedFetch<T>;
+  /** How many of this urgency wait for their turn. */
+  waiting(urgency: Urgency): number;
+}
+
+type Start = () => void;
+
 export function createFetchQueue(maxConcurrent: number): FetchQueue {
-  const waitedFor: (() => void)[] = [];
-  const background: (() => void)[] = [];
+  const waiting: Record<Urgency, Set<Start>> = { 'waited-for': new Set(), ahead: new Set(), background: new Set() };
   let running = 0;
 
   function startNext(): void {
     if (running >= maxConcurrent) return;
-    const start = waitedFor.shift() ?? background.shift();
-    if (start === undefined) return;
-    running += 1;
-    start();
+    for (const urgency of urgencies) {
+      const [start] = waiting[urgency];
+      if (start === undefined) continue;
+      waiting[urgency].delete(start);
+      running += 1;
+      start();
+      return;
+    }
+  }
+
+  async function runInTurn<T>(turn: Promise<void>, task: () => Promise<T>): Promise<T> {
+    await turn;
+    try {
+      return await task();
+    } finally {
+      running -= 1;
+      startNext();
+    }
   }
 
   return {
-    async run(urgency, task) {
-      await new Promise<void>((start) => {
-        (urgency === 'waited-for' ? waitedFor : background).push(start);
-        startNext();
-      });
-      try {
-        return await task();
-      } finally {
-        running -= 1;
-        startNext();
-      }
+    waiting: (urgency) => waiting[urgency].size,
+    run(urgency, task) {
+      const { promise: turn, resolve: start } = Promise.withResolvers<void>();
+      let current = urgency;
+      waiting[current].add(start);
+      startNext();
+      return {
+        done: runInTurn(turn, task),
+        hurry(sooner) {
+          if (urgencies.indexOf(sooner) >= urgencies.indexOf(current) || !waiting[current].delete(start)) return;
+          current = sooner;
+          waiting[current].add(start);
+        },
+      };
     },
   };
 }

@@ -15,9 +15,13 @@ export function isValid(certificate: Validity, nowMs: number): boolean {
   return nowMs < certificate.notAfterMs;
 }
 
-/** Half of the validity, or a little earlier by the jitter. */
-export function refreshTime({ notBeforeMs, notAfterMs }: Validity, jitter: number): number {
-  return notBeforeMs + (notAfterMs - notBeforeMs) * (0.5 - refreshSpread * jitter);
+/**
+ * Half of the validity, or a little earlier by the jitter. It counts from the fetch: istiod dates certificates two minutes back,
+ * so that one of 30 s would be past its half when it comes.
+ */
+export function refreshTime({ notBeforeMs, notAfterMs }: Validity, fetchedAtMs: number, jitter: number): number {
+  const fromMs = Math.min(Math.max(notBeforeMs, fetchedAtMs), notAfterMs);
+  return fromMs + (notAfterMs - fromMs) * (0.5 - refreshSpread * jitter);
 }
 
 /** 1 s, doubled by each further failure up to 150 s, 20 % more or less by the jitter. */

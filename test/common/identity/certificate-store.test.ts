@@ -123,6 +123,57 @@ t.test('who waits for a forgotten identity is refused', async (t) => {
   t.same(store.entries(), []);
 });
 
+t.test('a kept identity is fetched before anybody asks, and renewed though nobody does', async (t) => {
+  const { store, clock, asked } = setUp({ maxIdleMs: hourMs });
+  store.keep(client);
+  store.keep(client);
+  await clock.advance(0);
+  t.same(asked, [client.uri]);
+  t.match(store.entries(), [{ identity: client, state: { kind: 'available' } }]);
+  await clock.advance(13 * hourMs);
+  t.same(asked, [client.uri, client.uri]);
+  store.forget(client);
+  await clock.advance(48 * hourMs);
+  t.equal(asked.length, 2, 'until it is forgotten');
+});
+
+t.test('a kept identity whose fetch fails is tried again with growing delays', async (t) => {
+  const { store, clock, asked, ca } = setUp();
+  ca.failure = new Error('not yet');
+  store.keep(client);
+  await clock.advance(0);
+  await clock.advance(800);
+  t.equal(asked.length, 2);
+  ca.failure = undefined;
+  await clock.advance(1_600);
+  t.equal((await store.get(client)).identity, client);
+  t.equal(asked.length, 3);
+});
+
+t.test('what is fetched ahead is bounded; what is beyond is fetched when it is asked for', async (t) => {
+  const { store, clock, asked } = setUp();
+  const identities = Array.from({ length: 300 }, (_, index) =>
+    identityOf({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: `account-${index}` }),
+  );
+  for (const identity of identities) store.keep(identity);
+  const last = identities.at(-1) ?? client;
+  t.equal((await store.get(last)).identity, last);
+  await clock.advance(0);
+  t.equal(asked.length, 256 + 8 + 1);
+  t.ok(asked.indexOf(last.uri) < 20, 'and before those that nobody waits for');
+});
+
+t.test('a forgotten identity that still stands in the queue is asked of nobody', async (t) => {
+  const { store, clock, asked } = setUp();
+  for (let index = 0; index < 8; index++) {
+    store.keep(identityOf({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: `account-${index}` }));
+  }
+  store.keep(client);
+  store.forget(client);
+  await clock.advance(0);
+  t.notOk(asked.includes(client.uri));
+});
+
 t.test('a closed store refuses', async (t) => {
   const { store } = setUp();
   const waiting = store.get(client);

@@ -10,8 +10,11 @@ import {
 const held = { notBeforeMs: 1_000, notAfterMs: 101_000 };
 
 t.test('a certificate is refreshed at half of its validity', async (t) => {
-  t.equal(refreshTime(held, 0), 51_000);
-  t.equal(refreshTime(held, 1), 46_000, 'at most a twentieth of it earlier');
+  t.equal(refreshTime(held, 1_000, 0), 51_000);
+  t.equal(refreshTime(held, 1_000, 1), 46_000, 'at most a twentieth of it earlier');
+  t.equal(refreshTime(held, 71_000, 0), 86_000, 'of what was left of it when it came');
+  t.equal(refreshTime(held, 0, 0), 51_000, 'a clock that is behind changes nothing');
+  t.equal(refreshTime(held, 200_000, 0), 101_000, 'one that came too late is due at once');
 });
 
 t.test('a certificate is valid until its end, exclusive', async (t) => {
