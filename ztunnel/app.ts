@@ -9,6 +9,7 @@ import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
+import { createPeerClaims } from '../common/peer/peer-claims.ts';
 import type { MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { ServerPorts, ZtunnelConfig } from './config.ts';
 import type { ConnectionJournal } from './connections/connection-journal.ts';
@@ -112,7 +113,8 @@ function createPods({ config, logging, mesh, metrics, journal, certificates, onR
   const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
   const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
-  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, log };
+  const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
+  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims, log };
   const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
   const pods = createPodSource({ config, mesh, proxies, counters, log: logging.logger('inpod'), onReadiness });
   return { proxies, pods };

@@ -4,7 +4,7 @@ import type { Identity } from '../identity/identity.ts';
 import type { Logger } from '../log.ts';
 import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
 import { addOnce, type Recorder } from '../telemetry/recorder.ts';
-import { believePeer } from './believe-peer.ts';
+import { believePeer, type PeerClaim } from './believe-peer.ts';
 import type { ExchangeOutcome } from './peer-exchange-session.ts';
 import type { PeerMetadata } from './peer-metadata.ts';
 
@@ -19,7 +19,7 @@ export interface ClaimingPeer {
 
 export interface PeerClaims {
   /** @returns undefined for what is not believed */
-  judge(carrier: PeerMetadataCarrier, metadata: PeerMetadata, peer: ClaimingPeer): PeerMetadata | undefined;
+  judge<T extends PeerClaim>(carrier: PeerMetadataCarrier, claim: T, peer: ClaimingPeer): T | undefined;
   /** @returns undefined where nothing was told, or nothing is believed */
   judgeExchange(outcome: ExchangeOutcome, peer: ClaimingPeer): PeerMetadata | undefined;
 }
@@ -34,11 +34,15 @@ const metric = {
 export function createPeerClaims({ recorder, log }: { readonly recorder: Recorder; readonly log: Logger }): PeerClaims {
   const count = (carrier: PeerMetadataCarrier, outcome: string): void =>
     addOnce(recorder.counter(metric, [carrier, outcome]), 1);
-  const judge: PeerClaims['judge'] = (carrier, metadata, { address, identity }) => {
-    const belief = believePeer(metadata, identity);
+  const judge = <T extends PeerClaim>(
+    carrier: PeerMetadataCarrier,
+    claim: T,
+    { address, identity }: ClaimingPeer,
+  ): T | undefined => {
+    const belief = believePeer(claim, identity);
     count(carrier, belief.kind);
-    if (belief.kind === 'believed') return belief.metadata;
-    const facts = { 'src.addr': formatSocketAddress(address), 'src.identity': identity?.uri, carrier };
+    if (belief.kind === 'believed') return belief.claim;
+    const facts = { 'peer.addr': formatSocketAddress(address), 'peer.identity': identity?.uri, carrier };
     log.warn({ ...facts, error: belief.detail }, 'peer metadata is not believed');
     return undefined;
   };

@@ -4,6 +4,7 @@ import { createCertificateAuthority } from '../../common/identity/certificate-au
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import type { MeshIndex } from '../../common/mesh/mesh-index.ts';
 import type { MeshSnapshot } from '../../common/mesh/mesh-source.ts';
+import { createPeerClaims } from '../../common/peer/peer-claims.ts';
 import { createFailureJournal } from '../../common/telemetry/failure-journal.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
 import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
@@ -51,7 +52,8 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   const counters = createProxyCounters(metrics.recorder);
   const lookUpName = async () => [];
   const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
-  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, log };
+  const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
+  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims, log };
   const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
   const pods = createPodSource({ config, mesh, proxies, counters, log, onReadiness: () => {} });
   await pods.start();

@@ -11,7 +11,7 @@ export interface ConnectionEnd {
   readonly address: SocketAddress;
   /** As the mesh knows it. */
   readonly workload: Workload | undefined;
-  /** What its baggage says; counts only where the mesh does not know the workload. */
+  /** What it tells of itself; counts only where the mesh does not know the workload. */
   readonly claimed: PeerLabels | undefined;
   /** Proven by mutual TLS on this hop. */
   readonly identity: Identity | undefined;
@@ -43,6 +43,6 @@ export function tcpFactsOf(facts: ConnectionFacts): TcpConnectionFacts {
     destination: labelsOf(destination),
     destinationIdentity: destination.identity ?? known,
     service: facts.service,
-    security: facts.hboneAuthority === undefined ? 'unknown' : 'mutual_tls',
+    security: source.identity && destination.identity ? 'mutual_tls' : 'unknown',
   };
 }

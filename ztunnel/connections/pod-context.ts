@@ -1,9 +1,11 @@
 // What every connection of one pod needs, whichever way it goes: the pod's sockets and workload, the mesh, and where to
 // tell what happened.
 import type { Gate } from '../../common/gate.ts';
+import type { CertificateSource } from '../../common/identity/certificate.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketFactory } from '../../common/net/socket-factory.ts';
+import type { PeerClaims } from '../../common/peer/peer-claims.ts';
 import type { Series } from '../../common/telemetry/recorder.ts';
 import type { IllegalPorts } from '../illegal-ports.ts';
 import type { ConnectionJournal } from './connection-journal.ts';
@@ -17,6 +19,8 @@ export interface PodContext {
   readonly network: string;
   readonly workload: LocalWorkload;
   readonly sockets: SocketFactory;
+  readonly certificates: CertificateSource;
+  readonly peerClaims: PeerClaims;
   readonly illegalPorts: IllegalPorts;
   readonly tracker: ConnectionTracker;
   readonly journal: ConnectionJournal;

@@ -10,6 +10,7 @@ import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logger } from '../../common/log.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import type { Listener } from '../../common/net/socket-factory.ts';
+import type { PeerClaims } from '../../common/peer/peer-claims.ts';
 import type { ZtunnelConfig } from '../config.ts';
 import { closeRevokedConnections } from '../connections/close-revoked.ts';
 import type { ConnectionJournal } from '../connections/connection-journal.ts';
@@ -40,6 +41,7 @@ export interface NodeServices {
   readonly lookUpName: NameLookup;
   readonly countOnDemandDns: CountOnDemandDns;
   readonly certificates: CertificateSource;
+  readonly peerClaims: PeerClaims;
   readonly log: Logger;
 }
 
@@ -155,7 +157,8 @@ class ServedPod implements PodProxy {
   }
 
   #outboundContext(): OutboundContext {
-    const { config, mesh, journal, openSockets, lookUpName, countOnDemandDns } = this.#services;
+    const { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims } =
+      this.#services;
     const { sockets } = this.#pod;
     const socks5 = config.explicitEntry === 'on' ? podPorts.socks5 : undefined;
     return {
@@ -163,6 +166,8 @@ class ServedPod implements PodProxy {
       network: config.network,
       workload: this.#workload,
       sockets,
+      certificates,
+      peerClaims,
       illegalPorts: illegalPorts({ ...podPorts, socks5 }),
       tracker: this.connections,
       journal,

@@ -7,6 +7,8 @@ import type { ResolvedHosts } from '../../common/mesh/choose-address.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
+import { dialSidecar } from '../../common/peer/sidecar-dialer.ts';
+import { peerOfWorkload } from '../../common/peer/workload-peer.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
@@ -118,11 +120,13 @@ async function carryRoute(
 }
 
 async function dial(
-  { tunnels, sockets, traceSeed }: OutboundContext,
+  context: OutboundContext,
   connection: OutboundConnection,
   source: Workload,
   route: OpenRoute,
 ): Promise<ByteStream> {
+  if (route.kind === 'sidecar') return await dialSidecarOf(context, source, route);
+  const { tunnels, sockets, traceSeed } = context;
   if (route.kind !== 'hbone') return await sockets.connectStream({ to: route.to });
   const target = {
     nextHop: route.nextHop,
@@ -140,6 +144,18 @@ async function dial(
   return (await tunnels.connect(target, route.authority, headers)).stream;
 }
 
+/** The mesh knows who is there, so what the sidecar tells is judged, and adds nothing. */
+async function dialSidecarOf(
+  context: OutboundContext,
+  source: Workload,
+  { to, expected }: Extract<OpenRoute, { readonly kind: 'sidecar' }>,
+): Promise<ByteStream> {
+  const call = { to, source: identityOf(source), expected, own: peerOfWorkload('ztunnel', source) };
+  const { stream, peer, outcome } = await dialSidecar(context, call);
+  void outcome.then((told) => context.peerClaims.judgeExchange(told, { address: to, identity: peer }));
+  return stream;
+}
+
 function factsOf(connection: OutboundConnection, source: Workload, route: OpenRoute): ConnectionFacts {
   const sourceEnd = { address: connection.source, workload: source, claimed: undefined };
   if (route.kind === 'hbone') {
@@ -152,13 +168,14 @@ function factsOf(connection: OutboundConnection, source: Workload, route: OpenRo
       service: route.service,
     };
   }
-  const workload = route.kind === 'plain' ? route.workload : undefined;
+  const { workload, service } = route.kind === 'passthrough' ? { workload: undefined, service: undefined } : route;
+  const [own, theirs] = route.kind === 'sidecar' ? [identityOf(source), identityOf(route.workload)] : [];
   return {
     direction: 'outbound',
-    source: { ...sourceEnd, identity: undefined },
-    destination: { address: route.to, workload, claimed: undefined, identity: undefined },
+    source: { ...sourceEnd, identity: own },
+    destination: { address: route.to, workload, claimed: undefined, identity: theirs },
     hboneAuthority: undefined,
-    service: route.kind === 'plain' ? route.service : undefined,
+    service,
   };
 }
 

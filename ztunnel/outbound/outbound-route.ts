@@ -1,4 +1,4 @@
-// Where a connection that a pod opens goes: to the destination or its waypoint over HBONE, to the destination in plain
+// Where a connection that a pod opens goes: to the destination or its waypoint over HBONE, to its sidecar in mutual TLS, to it in plain
 // text, straight on, or nowhere. In: what the pod dialled, who it is, the mesh, a number in [0, 1). Out: the route.
 // A waypoint that cannot be found refuses the connection; nothing goes round it. Source: ztunnel.md §4.4, step by step.
 import type { MeshErrorCode } from '../../common/errors.ts';
@@ -38,6 +38,14 @@ export type OutboundRoute =
       readonly authority: string;
       readonly expected: readonly Identity[];
       /** The service that was addressed, if one was. */
+      readonly service: Service | undefined;
+    }
+  /** In mutual TLS to the application's own port, where a sidecar takes it. */
+  | {
+      readonly kind: 'sidecar';
+      readonly to: SocketAddress;
+      readonly workload: Workload;
+      readonly expected: readonly Identity[];
       readonly service: Service | undefined;
     }
   | {
@@ -111,16 +119,27 @@ function routeToWorkload(
   if (choice.kind === 'resolve') return choice;
   if (choice.kind === 'none') return reject('NO_ROUTE', choice.detail);
   const target: SocketAddress = { ip: choice.ip, port };
-  if (workload.tunnelProtocol !== 'hbone') return { kind: 'plain', to: target, workload, service };
-  return {
-    kind: 'hbone',
-    via: 'destination',
-    nextHop: { ip: choice.ip, port: hbonePort },
-    nextHopWorkload: workload,
-    authority: formatSocketAddress(target),
-    expected: expectedIdentities(workload, service),
-    service,
-  };
+  return directRoute(workload, service, target);
+}
+
+function directRoute(workload: Workload, service: Service | undefined, to: SocketAddress): OutboundRoute {
+  switch (workload.tunnelProtocol) {
+    case 'hbone':
+      return {
+        kind: 'hbone',
+        via: 'destination',
+        nextHop: { ip: to.ip, port: hbonePort },
+        nextHopWorkload: workload,
+        authority: formatSocketAddress(to),
+        expected: expectedIdentities(workload, service),
+        service,
+      };
+    case 'istio-mtls':
+      if (workload.plaintextPorts.includes(to.port)) return { kind: 'plain', to, workload, service };
+      return { kind: 'sidecar', to, workload, expected: expectedIdentities(workload, service), service };
+    case 'none':
+      return { kind: 'plain', to, workload, service };
+  }
 }
 
 function routeToWaypoint(

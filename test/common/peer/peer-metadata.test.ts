@@ -42,9 +42,9 @@ t.test('labels are the metadata under their names', async (t) => {
 });
 
 t.test('what agrees with the certificate is believed, whole', async (t) => {
-  t.same(believePeer(metadata, proven), { kind: 'believed', metadata });
+  t.same(believePeer(metadata, proven), { kind: 'believed', claim: metadata });
   const named = { ...metadata, identity: proven.uri };
-  t.same(believePeer(named, proven), { kind: 'believed', metadata: named });
+  t.same(believePeer(named, proven), { kind: 'believed', claim: named });
 });
 
 t.test('who claims another namespace or identity is not believed at all', async (t) => {
@@ -59,5 +59,5 @@ t.test('who claims another namespace or identity is not believed at all', async 
 
 t.test('without a certificate a claimed identity counts for nothing', async (t) => {
   const claimed = { ...metadata, identity: 'spiffe://cluster.local/ns/default/sa/admin' };
-  t.same(believePeer(claimed, undefined), { kind: 'believed', metadata });
+  t.same(believePeer(claimed, undefined), { kind: 'believed', claim: metadata });
 });

@@ -86,6 +86,31 @@ t.test('a workload that does not speak HBONE is reached in plain text', (t) => {
   t.end();
 });
 
+t.test('a sidecar is reached in its own mutual TLS, except on ports where it takes none', (t) => {
+  const sidecar = aWorkload({
+    name: 'server',
+    addresses: ['127.0.0.2'],
+    tunnelProtocol: 'istio-mtls',
+    plaintextPorts: [9090],
+    services: { [key('web')]: ports(80, 8080) },
+  });
+  const services = [aService({ name: 'web', addresses: ['127.10.0.1'], subjectAltNames: [] })];
+  t.hasStrict(route('127.0.0.2:80', { workloads: [sidecar] }), {
+    kind: 'sidecar',
+    to: { ip: '127.0.0.2', port: 80 },
+    workload: { name: 'server' },
+    expected: [{ uri: 'spiffe://cluster.local/ns/default/sa/server' }],
+    service: undefined,
+  });
+  t.hasStrict(route('127.10.0.1:80', { workloads: [sidecar], services }), {
+    kind: 'sidecar',
+    to: { ip: '127.0.0.2', port: 8080 },
+    service: { name: 'web' },
+  });
+  t.hasStrict(route('127.0.0.2:9090', { workloads: [sidecar] }), { kind: 'plain', workload: { name: 'server' } });
+  t.end();
+});
+
 t.test('IPv6 authorities stand in brackets', (t) => {
   const workloads = [aWorkload({ name: 'server', addresses: ['fd00::2'] })];
   t.hasStrict(route('[fd00::2]:80', { workloads }), {
