@@ -23,6 +23,7 @@ import type { Listener } from '../common/net/socket-factory.ts';
 import { createFailureJournal } from '../common/telemetry/failure-journal.ts';
 import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
+import type { OtlpAttributes } from '../common/telemetry/otlp/otlp-codec.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import type { WaypointConfig } from './config.ts';
@@ -30,6 +31,7 @@ import { describedWorkload } from './described-workload.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { createAdmission } from './listener/admit-stream.ts';
 import { createMeshSource } from './mesh-source.ts';
+import { createOtlpCollectors, type OtlpCollectors } from './otlp-collectors.ts';
 import { noResources, type WaypointResources } from './resources/waypoint-resources.ts';
 import { createRouting, type Routing } from './routes/routing.ts';
 import { createWaypointTelemetry, type WaypointTelemetry } from './telemetry/waypoint-telemetry.ts';
@@ -52,9 +54,11 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   metrics.readAtScrape(readLogMetrics(logging));
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
-  const telemetry = createTelemetry(config, logging, metrics.recorder);
+  const upstreams = createUpstreams({ config, logging, mesh, credentials });
+  const collectors = createCollectors({ config, logging, mesh, upstreams, recorder: metrics.recorder });
+  const telemetry = createTelemetry(config, logging, metrics.recorder, collectors);
   const routing = createRouting(mesh, config);
-  const path = createDataPath({ config, logging, mesh, routing, telemetry, credentials });
+  const path = createDataPath({ config, logging, mesh, routing, telemetry, credentials, upstreams });
   const onResources = (resources: WaypointResources): void => {
     telemetry.useResources(resources);
     routing.useResources(resources);
@@ -86,12 +90,16 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
     async drain(deadlineMs) {
       readiness.pend('draining');
       await listener?.close();
+      const endMs = performance.now() + deadlineMs;
       await path.drain(deadlineMs);
+      await collectors.drain(Math.max(0, endMs - performance.now()));
     },
     async close() {
       await listener?.close();
       path.close();
       telemetry.close();
+      collectors.close();
+      upstreams.close();
       await source.close();
       credentials.close();
       for (const server of servers) await server.close();
@@ -112,7 +120,12 @@ function createCredentials(config: WaypointConfig, logging: Logging) {
   };
 }
 
-function createTelemetry(config: WaypointConfig, logging: Logging, recorder: Recorder): WaypointTelemetry {
+function createTelemetry(
+  config: WaypointConfig,
+  logging: Logging,
+  recorder: Recorder,
+  collectors: OtlpCollectors,
+): WaypointTelemetry {
   const { gateway, namespace, rootNamespace, accessLog, tcpReportingIntervalMs } = config;
   const lines = logging.lines('access');
   const now = (): number => performance.now();
@@ -121,6 +134,7 @@ function createTelemetry(config: WaypointConfig, logging: Logging, recorder: Rec
     failures: createFailureJournal({ recorder, lines, linesPerSecond: config.failureLines, now }),
     lines,
     output: (path: string) => logging.output(path),
+    collectors,
     accessLog,
     tcpIntervalMs: tcpReportingIntervalMs,
     waypoint: { gateway, namespace, rootNamespace },
@@ -135,10 +149,16 @@ interface DataPathParts {
   readonly routing: Routing;
   readonly telemetry: WaypointTelemetry;
   readonly credentials: ReturnType<typeof createCredentials>;
+  readonly upstreams: ReturnType<typeof createUpstreams>;
 }
 
-function createDataPath({ config, logging, mesh, routing, telemetry, credentials }: DataPathParts) {
-  const log = logging.logger('waypoint');
+/** What this waypoint itself opens: tunnels, connections and HTTP to the endpoints of services. */
+function createUpstreams({
+  config,
+  logging,
+  mesh,
+  credentials,
+}: Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'credentials'>) {
   const { certificates, identity } = credentials;
   const own = ownAddress(config);
   const self = (): Workload => {
@@ -150,6 +170,38 @@ function createDataPath({ config, logging, mesh, routing, telemetry, credentials
   const sourceIp = config.instanceIp;
   const dial = createEndpointDialer({ tunnels, sockets, identity, sourceIp, headers, hbonePort: hboneOfWorkloads });
   const clients = createClientPool(dial);
+  return {
+    self,
+    sockets,
+    dial,
+    clients,
+    close() {
+      clients.close();
+      tunnels.close();
+      sockets.close();
+    },
+  };
+}
+
+interface CollectorParts extends Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'upstreams'> {
+  readonly recorder: Recorder;
+}
+
+function createCollectors({ config, logging, mesh, upstreams, recorder }: CollectorParts): OtlpCollectors {
+  const { serviceAccount, namespace, podName } = config;
+  const resource: OtlpAttributes = [
+    ['service.name', `${serviceAccount}.${namespace}`],
+    ['k8s.namespace.name', namespace],
+    ['k8s.pod.name', podName],
+  ];
+  const { self, clients } = upstreams;
+  return createOtlpCollectors({ mesh, self, clients, resource, recorder, log: logging.logger('access') });
+}
+
+function createDataPath({ config, logging, mesh, routing, telemetry, credentials, upstreams }: DataPathParts) {
+  const log = logging.logger('waypoint');
+  const { certificates, identity } = credentials;
+  const { self, sockets, dial, clients } = upstreams;
   const http = createHttpServer();
   const traffic = createTraffic({ mesh, self, http, clients, dial, routing, telemetry, log });
   const onRequest = createAdmission({
@@ -182,9 +234,6 @@ function createDataPath({ config, logging, mesh, routing, telemetry, credentials
     close() {
       http.close();
       server.close();
-      clients.close();
-      tunnels.close();
-      sockets.close();
     },
   };
 }

@@ -1,17 +1,13 @@
 // Which access logs a waypoint writes for its traffic to one service. In: all Telemetry resources, the traffic, the mesh's providers. Out: files
-// with their formats and filters. Mode is SERVER. Source: waypoint-telemetry.md §2.4, §2.6.
+// and collectors, with their formats and filters. Mode is SERVER. Source: waypoint-telemetry.md §2.4, §2.6.
 import type { Expression } from '../../common/expressions/expression.ts';
 import type { WaypointTraffic } from './attachment.ts';
-import type { LogWriter, MeshTelemetry } from './mesh-telemetry.ts';
+import type { MeshTelemetry, Provider } from './mesh-telemetry.ts';
 import { applicableTelemetries } from './metrics-configuration.ts';
 import type { LoggingEntry, TelemetryResource } from './telemetry.ts';
 
-export interface AccessLog {
-  readonly path: string;
-  readonly write: LogWriter;
-  /** A line is written where it is true; undefined: always. */
-  readonly filter: Expression | undefined;
-}
+/** A line is written where the filter is true; undefined: always. */
+export type AccessLog = Extract<Provider, { kind: 'file' | 'otlp' }> & { readonly filter: Expression | undefined };
 
 type ProviderState = { readonly kind: 'on'; readonly filter: Expression | undefined } | { readonly kind: 'off' };
 
@@ -28,8 +24,8 @@ export function configureLogging(
   }
   return [...mergeLogs(levels, mesh.defaultLogs)].flatMap(([name, state]) => {
     const provider = mesh.providers.get(name);
-    if (state.kind === 'off' || provider?.kind !== 'file') return [];
-    return [{ path: provider.path, write: provider.write, filter: state.filter }];
+    if (state.kind === 'off' || (provider?.kind !== 'file' && provider?.kind !== 'otlp')) return [];
+    return [{ ...provider, filter: state.filter }];
   });
 }
 

@@ -19,8 +19,28 @@ export type LogWriter = Extract<CompiledFormat, { kind: 'format' }>['write'];
 export type Provider =
   | { readonly kind: 'prometheus' }
   | { readonly kind: 'file'; readonly path: string; readonly write: LogWriter }
+  | {
+      readonly kind: 'otlp';
+      readonly collector: LogCollector;
+      readonly body: LogWriter;
+      readonly attributes: LogAttributes;
+    }
   /** Of a kind that is not served here. */
   | { readonly kind: 'other' };
+
+/** Where OTLP logs go (`envoyOtelAls`). */
+export interface LogCollector {
+  /** Of its provider, as it is written. */
+  readonly name: string;
+  /** The service's; undefined: whichever of that hostname can be seen. */
+  readonly namespace: string | undefined;
+  readonly hostname: string;
+  readonly port: number;
+  readonly logName: string;
+}
+
+/** In the order of their names. */
+export type LogAttributes = readonly (readonly [name: string, write: LogWriter])[];
 
 export interface MeshTelemetry {
   /** By name in lower case. */
@@ -121,6 +141,7 @@ function jsonOf(text: string): LogTemplate | undefined {
 
 function readProvider(entry: Field, ofEnvoy: LogWriter, report: (problem: MalformedField) => void): Provider {
   if (!entry.at('prometheus').isAbsent) return { kind: 'prometheus' };
+  if (!entry.at('envoyOtelAls').isAbsent) return readOtlpProvider(entry, report);
   const file = entry.at('envoyFileAccessLog');
   if (file.isAbsent) return { kind: 'other' };
   const format = file.at('logFormat');
@@ -137,6 +158,31 @@ function readProvider(entry: Field, ofEnvoy: LogWriter, report: (problem: Malfor
   if (text === '') return { kind: 'file', path, write: standard };
   const write = compileOr(standard, { kind: 'text', text }, absent, format.at('text'), report);
   return { kind: 'file', path, write };
+}
+
+/** Its labels are texts; what is malformed leaves the provider out. */
+function readOtlpProvider(entry: Field, report: (problem: MalformedField) => void): Provider {
+  const settings = entry.at('envoyOtelAls');
+  const format = settings.at('logFormat');
+  try {
+    const [hostname = '', namespace] = settings.at('service').requiredText().split('/').reverse();
+    const name = entry.at('name').text();
+    const port = settings.at('port').requiredPort();
+    const logName = settings.at('logName').text() || 'otel_envoy_accesslog';
+    const writerOf = (field: Field): LogWriter =>
+      compileOr(standardWriter, { kind: 'text', text: field.text() }, 'marked', field, report);
+    const labels = [...format.at('labels').entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    return {
+      kind: 'otlp',
+      collector: { name, namespace, hostname, port, logName },
+      body: format.at('text').text() === '' ? standardWriter : writerOf(format.at('text')),
+      attributes: labels.map(([label, field]) => [label, writerOf(field)]),
+    };
+  } catch (error) {
+    if (!(error instanceof MalformedField)) throw error;
+    report(error);
+    return { kind: 'other' };
+  }
 }
 
 function compileOr(

@@ -2,17 +2,26 @@
 // to where each log goes. Source: waypoint-telemetry.md §2.6.
 import type { Attributes, Expression } from '../../common/expressions/expression.ts';
 import type { AccessLog } from '../resources/logging-configuration.ts';
-import { standardLog } from '../resources/mesh-telemetry.ts';
+import { type LogCollector, standardLog } from '../resources/mesh-telemetry.ts';
 import type { LogFacts } from './log-facts.ts';
+import { encodeOtlpLog } from './otlp-record.ts';
 
 export interface LogSink {
   /** @param line with its line feed */
   write(line: string): void;
 }
 
+export interface CollectorSinks {
+  /** Never waits. */
+  add(collector: LogCollector, record: Uint8Array): void;
+  /** Those that are configured now. */
+  keepOnly(collectors: readonly LogCollector[]): void;
+}
+
 export interface AccessLogsOptions {
   /** Where an access log goes, by path. */
   readonly output: (path: string) => LogSink;
+  readonly collectors: CollectorSinks;
   /** In Istio's default format to standard output, whatever the resources say. */
   readonly accessLog: 'on' | 'off';
 }
@@ -21,12 +30,14 @@ export interface AccessLogs {
   write(facts: LogFacts, logs: readonly AccessLog[]): void;
 }
 
-export function createAccessLogs({ output, accessLog }: AccessLogsOptions): AccessLogs {
+export function createAccessLogs({ output, collectors, accessLog }: AccessLogsOptions): AccessLogs {
   return {
     write(facts, logs) {
       const configured = logs.length === 0 && accessLog === 'on' ? [standardLog] : logs;
-      for (const { path, write, filter } of configured) {
-        if (filter === undefined || isTrue(filter, facts.attributes)) output(path).write(`${write(facts)}\n`);
+      for (const log of configured) {
+        if (log.filter !== undefined && !isTrue(log.filter, facts.attributes)) continue;
+        if (log.kind === 'file') output(log.path).write(`${log.write(facts)}\n`);
+        else collectors.add(log.collector, encodeOtlpLog(facts, log, Date.now()));
       }
     },
   };

@@ -81,6 +81,8 @@ export function createWaypointTelemetry(
     refused: failures.refused,
     useResources(changed) {
       resources = changed;
+      const providers = [...changed.mesh.providers.values()];
+      options.collectors.keepOnly(providers.flatMap((one) => (one.kind === 'otlp' ? one.collector : [])));
       chains = new Map();
     },
     requestEnded(facts) {

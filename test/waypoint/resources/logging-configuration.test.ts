@@ -38,7 +38,10 @@ function read(...texts: string[]): WaypointResources {
 /** Path and filter of each log. */
 function logs(...texts: string[]): unknown {
   const { telemetries, mesh } = read(...texts);
-  return configureLogging(telemetries, traffic, mesh).map(({ path, filter }) => [path, filter?.text]);
+  return configureLogging(telemetries, traffic, mesh).map((log) => [
+    log.kind === 'file' ? log.path : log.collector,
+    log.filter?.text,
+  ]);
 }
 
 const toEnvoy = (name: string, namespace: string, more = ''): string =>
@@ -99,7 +102,8 @@ t.test('a format is the provider’s own, or MeshConfig’s for envoy, or Istio�
   const line = (name: string, ...texts: string[]): string => {
     const log = telemetry('a', 'mesh', `{ accessLogging: [{ providers: [{ name: ${name} }] }] }`);
     const { telemetries, mesh } = read(...texts, log);
-    return configureLogging(telemetries, traffic, mesh)[0]?.write(requestLogFacts()) ?? 'none';
+    const [first] = configureLogging(telemetries, traffic, mesh);
+    return first?.kind === 'file' ? first.write(requestLogFacts()) : 'none';
   };
   const json = 'accessLogEncoding: JSON';
   t.match(line('envoy'), /^\[2025-06-03T10:15:42.318Z\] "POST /);
@@ -120,7 +124,59 @@ t.test('a format is the provider’s own, or MeshConfig’s for envoy, or Istio�
 t.test('a format with a mistake is told by field, and the default is written', async (t) => {
   const { problems, mesh, telemetries } = read(meshConfig('accessLogFile: /dev/stdout\naccessLogFormat: "%NOTHING%"'));
   t.match(problems.map(formatResourceProblem).join('\n'), /istio.*accessLogFormat.*%NOTHING% is no operator/);
-  t.match(configureLogging(telemetries, traffic, mesh)[0]?.write(connectionLogFacts()), /^\[2025/);
+  const [first] = configureLogging(telemetries, traffic, mesh);
+  t.match(first?.kind === 'file' && first.write(connectionLogFacts()), /^\[2025/);
+});
+
+t.test('envoyOtelAls goes to a collector, with the text as body and the labels as attributes', async (t) => {
+  const otel = (settings: string): string =>
+    meshConfig(`extensionProviders: [{ name: Otel, envoyOtelAls: { ${settings} } }]`);
+  const log = telemetry(
+    'a',
+    'mesh',
+    '{ accessLogging: [{ providers: [{ name: otel }], filter: { expression: "true" } }] }',
+  );
+  const configured = (settings: string) => {
+    const { telemetries, mesh, problems } = read(otel(settings), log);
+    t.same(problems, []);
+    const [first] = configureLogging(telemetries, traffic, mesh);
+    if (first?.kind !== 'otlp') throw new Error('no such log');
+    return first;
+  };
+  const plain = configured('service: o11y/otel.o11y.svc.cluster.local, port: 4317');
+  t.same(plain.collector, {
+    name: 'Otel',
+    namespace: 'o11y',
+    hostname: 'otel.o11y.svc.cluster.local',
+    port: 4317,
+    logName: 'otel_envoy_accesslog',
+  });
+  t.equal(plain.filter?.text, 'true');
+  t.match(plain.body(requestLogFacts()), /^\[2025-06-03T10:15:42.318Z\] "POST /);
+  const labels = 'labels: { z: "%PROTOCOL%", a: "%RESPONSE_CODE%", n: "%REQ(n)%" }';
+  const own = configured(`service: otel, port: 1, logName: mine, logFormat: { text: "%REQ(:METHOD)%!", ${labels} }`);
+  t.match(own.collector, { namespace: undefined, hostname: 'otel', logName: 'mine' });
+  t.equal(own.body(requestLogFacts()), 'POST!');
+  t.same(
+    own.attributes.map(([name, write]) => [name, write(requestLogFacts())]),
+    [
+      ['a', '202'],
+      ['n', '-'],
+      ['z', 'HTTP/1.1'],
+    ],
+  );
+});
+
+t.test('an envoyOtelAls without service or port is told by field, and left out', async (t) => {
+  for (const [settings, field] of [
+    ['port: 4317', /envoyOtelAls\.service/],
+    ['service: otel', /envoyOtelAls\.port/],
+    ['service: otel, port: 70000', /envoyOtelAls\.port/],
+  ] as const) {
+    const mesh = meshConfig(`extensionProviders: [{ name: otel, envoyOtelAls: { ${settings} } }]`);
+    t.match(read(mesh).problems.map(formatResourceProblem).join('\n'), field);
+    t.same(logs(mesh, telemetry('a', 'mesh', '{ accessLogging: [{ providers: [{ name: otel }] }] }')), []);
+  }
 });
 
 t.test('a filter that does not compile is told by field', async (t) => {
