@@ -1,6 +1,6 @@
 // The derived mesh, kept up to date change by change: what a change affects is derived again, by the same rules as
-// `deriveMesh` has for all at once, which stays the measure of it. Objects in; the smallest difference, whole, out: workloads
-// and the policies they name change together, so that no policy is missing in between.
+// `deriveMesh` has for all at once, which stays the measure of it. Changes in; out, in small steps between which others may run,
+// what is to be written, in an order that leaves no workload without its policies.
 import { type AuthorizationPolicy, policyKey } from '../../mesh/authorization-policy.ts';
 import type { MeshSnapshot, MeshUpdate } from '../../mesh/mesh-source.ts';
 import { type Service, serviceKey } from '../../mesh/service.ts';
@@ -20,33 +20,63 @@ import { hostnameOfService, serviceFromService } from '../derive/service-from-se
 import type { ResourceProblem } from '../resource-problem.ts';
 import { AffectedUnits, addAffected, addClaimChanges } from './affected-units.ts';
 import { concernsAll } from './concerns-all.ts';
+import { fillIndex } from './fill-index.ts';
+import { defaultWriteLimits, type MeshDifference, planWrites, type WriteLimits } from './plan-writes.ts';
 import { type ObjectChange, type ResourceChange, ResourceStore } from './resource-store.ts';
-import { UnitOutputs } from './unit-outputs.ts';
+import { UnitOutputs, type ValueChange } from './unit-outputs.ts';
 import { VisibleIndex } from './visible-index.ts';
+
+/** A step that ends without an update is a place to pause. */
+type Steps<T = void> = Generator<undefined, T>;
 
 export class IncrementalMesh {
   readonly #given: MeshSettings;
+  readonly #limits: WriteLimits;
   readonly #store: ResourceStore;
   readonly #workloads = new UnitOutputs<WorkloadUid, Workload>(({ uid }) => uid);
   readonly #services = new UnitOutputs<string, Service>(serviceKey);
   readonly #entryServices = new UnitOutputs<string, Service>(serviceKey);
   readonly #policies = new UnitOutputs<string, AuthorizationPolicy>(policyKey);
   #index: VisibleIndex;
+  /** stale: the outputs are not those of what is kept, and all has to be derived. */
+  #state: 'current' | 'stale' = 'current';
 
-  constructor(settings: MeshSettings) {
+  constructor(settings: MeshSettings, limits = defaultWriteLimits) {
     this.#given = settings;
+    this.#limits = limits;
     this.#store = new ResourceStore(settings.systemNamespace);
-    this.#index = new VisibleIndex([], settings);
+    this.#index = new VisibleIndex({ settings, network: '', networkGateways: [], waypointAccounts: new Map() });
   }
 
-  apply(changes: readonly ObjectChange[]): MeshUpdate {
-    const changed = changes.flatMap((change) => this.#store.apply(change) ?? []);
+  /** Keeps the changes for the next `apply`. */
+  *load(changes: readonly ObjectChange[]): Steps {
+    this.#state = 'stale';
+    for (const change of changes) {
+      this.#store.apply(change);
+      yield;
+    }
+  }
+
+  /** One call at a time: the next only when this one has been gone through. Each update is to be applied as it comes. */
+  *apply(changes: readonly ObjectChange[]): Generator<MeshUpdate | undefined, void> {
+    const mustDeriveAll = this.#state === 'stale';
+    // Should this break off.
+    this.#state = 'stale';
     const { settings } = this.#index.derivation;
+    const changed: ResourceChange[] = [];
+    let reach: 'some' | 'all' = mustDeriveAll ? 'all' : 'some';
+    for (const change of changes) {
+      const made = this.#store.apply(change);
+      if (made !== undefined) changed.push(made);
+      if (made !== undefined && reach === 'some' && concernsAll(made, settings)) reach = 'all';
+      yield;
+    }
     // A first fill, or a list that is new in great part, is cheaper done whole.
-    const isBulk = changed.length > 1000 && changed.length > this.#workloads.values.size / 4;
-    if (isBulk || changed.some((change) => concernsAll(change, settings))) this.#deriveAll();
-    else this.#deriveChanged(changed);
-    return this.#takeUpdate();
+    if (changed.length > 1000 && changed.length > this.#workloads.values.size / 4) reach = 'all';
+    if (reach === 'all') yield* this.#deriveAll();
+    else yield* this.#deriveChanged(changed);
+    this.#state = 'current';
+    yield* planWrites(this.#difference(), this.#limits);
   }
 
   snapshot(): MeshSnapshot {
@@ -62,26 +92,28 @@ export class IncrementalMesh {
     return [...this.#store.problems(), ...ofPolicies];
   }
 
-  #deriveAll(): void {
-    const index = new VisibleIndex([...this.#store.resources()], this.#given);
+  *#deriveAll(): Steps {
+    const index = yield* fillIndex(this.#store.resources(), this.#given);
     this.#index = index;
-    const units = new AffectedUnits();
-    for (const key of index.pods.keys()) units.pods.add(key);
-    for (const key of index.workloadEntries.keys()) units.workloadEntries.add(key);
-    for (const key of index.kubernetesServices.keys()) units.services.add(key);
-    for (const key of index.slices.keys()) units.slices.add(key);
     this.#deriveEntryServices();
-    const made = new Set([
-      ...this.#deriveUnits(units),
-      ...this.#deriveEntryWorkloads(),
-      ...this.#deriveNetworkGateways(),
-    ]);
+    yield;
+    const made = new Set<string>();
+    const keys = {
+      services: index.kubernetesServices.keys(),
+      pods: index.pods.keys(),
+      workloadEntries: index.workloadEntries.keys(),
+      slices: index.slices.keys(),
+    };
+    yield* this.#deriveUnits(keys, (unit) => made.add(unit));
+    made.add(this.#deriveEntryWorkloads());
+    made.add(this.#deriveNetworkGateways());
+    yield;
     this.#derivePolicies();
-    this.#workloads.keepOnly(made);
-    this.#services.keepOnly(made);
+    yield* this.#workloads.keepOnly(made);
+    yield* this.#services.keepOnly(made);
   }
 
-  #deriveChanged(changes: readonly ResourceChange[]): void {
+  *#deriveChanged(changes: readonly ResourceChange[]): Steps {
     const index = this.#index;
     const units = new AffectedUnits();
     for (const change of changes) {
@@ -91,10 +123,12 @@ export class IncrementalMesh {
       if (before !== undefined) index.drop(before);
       if (after !== undefined) index.put(after);
       addAffected({ before, after }, policiesBefore, index, units);
+      yield;
     }
     if (units.serviceEntries === 'affected') addClaimChanges(this.#deriveEntryServices(), index, units);
     if (units.policies === 'affected') this.#derivePolicies();
-    this.#deriveUnits(units);
+    yield;
+    yield* this.#deriveUnits(units, () => {});
     if (units.serviceEntries === 'affected') this.#deriveEntryWorkloads();
   }
 
@@ -124,62 +158,72 @@ export class IncrementalMesh {
     ]);
   }
 
-  /** @returns names of the units */
-  #deriveUnits(units: AffectedUnits): readonly string[] {
+  /** @param onUnit hears the name of each unit */
+  *#deriveUnits(
+    units: Readonly<Record<'services' | 'pods' | 'workloadEntries' | 'slices', Iterable<string>>>,
+    onUnit: (unit: string) => void,
+  ): Steps {
     const index = this.#index;
-    const made: string[] = [];
-    const set = (unit: string, workloads: readonly Workload[]): void => {
+    const setWorkloads = (unit: string, workloads: readonly Workload[]): void => {
       this.#workloads.set(unit, workloads);
-      made.push(unit);
+      onUnit(unit);
     };
     for (const key of units.services) {
       const service = index.kubernetesServices.get(key);
       const isInMesh = service !== undefined && !service.isExternalName;
       this.#services.set(`service ${key}`, isInMesh ? [serviceFromService(service, index.derivation)] : []);
-      made.push(`service ${key}`);
+      onUnit(`service ${key}`);
+      yield;
     }
     for (const key of units.pods) {
       const pod = index.pods.get(key);
-      set(`pod ${key}`, asList(pod && workloadOfPod(pod, index)));
+      setWorkloads(`pod ${key}`, asList(pod && workloadOfPod(pod, index)));
+      yield;
     }
     for (const key of units.workloadEntries) {
       const entry = index.workloadEntries.get(key);
-      set(`workload entry ${key}`, entry === undefined ? [] : [workloadOfEntry(entry, index)]);
+      setWorkloads(`workload entry ${key}`, asList(entry && workloadOfEntry(entry, index)));
+      yield;
     }
     for (const key of units.slices) {
       const slice = index.slices.get(key);
-      set(`slice ${key}`, slice === undefined ? [] : workloadsOfSlice(slice, index));
+      setWorkloads(`slice ${key}`, slice === undefined ? [] : workloadsOfSlice(slice, index));
+      yield;
     }
-    return made;
   }
 
-  #deriveEntryWorkloads(): readonly string[] {
+  /** @returns the name of the unit */
+  #deriveEntryWorkloads(): string {
     const workloads = [...Map.groupBy(this.#index.claimList, ({ entry }) => entry)].flatMap(([entry, own]) =>
       workloadsOfServiceEntry(entry, own, this.#index),
     );
     this.#workloads.set('service entries', workloads);
-    return ['service entries'];
+    return 'service entries';
   }
 
-  #deriveNetworkGateways(): readonly string[] {
+  /** @returns the name of the unit */
+  #deriveNetworkGateways(): string {
     this.#workloads.set('network gateways', workloadsOfNetworkGateways(this.#index.derivation));
-    return ['network gateways'];
+    return 'network gateways';
   }
 
-  #takeUpdate(): MeshUpdate {
-    const workloads = this.#workloads.takeDifference();
-    const policies = this.#policies.takeDifference();
-    const services = this.#services.takeDifference();
-    const entryServices = this.#entryServices.takeDifference();
-    const isThere = (key: string): boolean => this.#services.values.has(key) || this.#entryServices.values.has(key);
+  #difference(): MeshDifference {
+    const [workloads, services, entryServices] = [this.#workloads, this.#services, this.#entryServices];
     return {
-      workloads: workloads.put,
-      services: [...services.put, ...entryServices.put],
-      policies: policies.put,
-      removedWorkloads: workloads.removed,
-      removedServices: [...services.removed, ...entryServices.removed].filter((key) => !isThere(key)),
-      removedPolicies: policies.removed,
+      size: workloads.changedCount + services.changedCount + entryServices.changedCount + this.#policies.changedCount,
+      workloads: workloads.takeChanges(),
+      services: unlessThere(services, entryServices),
+      policies: this.#policies.takeChanges(),
     };
+  }
+}
+
+/** A host may go over from a Service to a ServiceEntry, or back. */
+function* unlessThere<K, V>(...outputs: readonly UnitOutputs<K, V>[]): Generator<ValueChange<K, V>> {
+  for (const output of outputs) {
+    for (const change of output.takeChanges()) {
+      if (change.after !== undefined || !outputs.some(({ values }) => values.has(change.key))) yield change;
+    }
   }
 }
 

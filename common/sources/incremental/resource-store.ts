@@ -34,8 +34,14 @@ export class ResourceStore {
     return change.kind === 'gone' ? this.#remove(change.key) : this.#put(change.object);
   }
 
-  *resources(): Iterable<Resource> {
-    for (const { resource } of this.#stored.values()) if (resource !== undefined) yield resource;
+  /** Can be gone through any number of times. */
+  resources(): Iterable<Resource> {
+    const stored = this.#stored;
+    return {
+      *[Symbol.iterator]() {
+        for (const { resource } of stored.values()) if (resource !== undefined) yield resource;
+      },
+    };
   }
 
   problems(): readonly ResourceProblem[] {

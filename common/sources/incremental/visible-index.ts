@@ -1,9 +1,7 @@
 // The visible resources with everything by which they are looked up: it is the context in which single workloads are derived.
 // Resources go in and out one by one; who is affected by that is decided in `affected-units.ts`.
-import { type Derivation, networkOfCluster, waypointAccountsOf } from '../derive/derivation.ts';
+import type { Derivation } from '../derive/derivation.ts';
 import type { EntryClaim } from '../derive/host-claims.ts';
-import { type MeshSettings, withMeshConfig } from '../derive/mesh-settings.ts';
-import { networkGatewaysOf } from '../derive/network-gateway.ts';
 import { type ConvertedPolicy, policyFromAuthorization } from '../derive/policy-from-authorization.ts';
 import { keyOfService, meshServiceOf, meshServiceOfClaim, ServiceDirectory } from '../derive/service-directory.ts';
 import { isVisible } from '../derive/visible-resources.ts';
@@ -58,30 +56,8 @@ export class VisibleIndex implements WorkloadContext {
   claims = new ServiceDirectory();
   claimList: readonly EntryClaim[] = [];
 
-  /** @param all every resource there is; those that are visible are put in */
-  constructor(all: readonly Resource[], given: MeshSettings) {
-    const namespaces = new Map(
-      all.flatMap((resource) => (resource.kind === 'namespaces' ? [[resource.value.name, resource.value]] : [])),
-    );
-    const meshConfig = all.find((resource) => resource.kind === 'meshConfigs')?.value;
-    const settings = withMeshConfig(given, meshConfig);
-    const visible = all.filter((resource) => isVisible(resource, namespaces, settings));
-    const gateways = visible.flatMap((resource) => (resource.kind === 'gateways' ? resource.value : []));
-    this.derivation = {
-      settings,
-      network: networkOfCluster(namespaces, settings),
-      waypoints: this.waypoints,
-      namespaces: this.namespaces,
-      nodes: this.nodes,
-      networkGateways: networkGatewaysOf(gateways),
-      waypointAccounts: waypointAccountsOf(
-        visible.flatMap((resource) => (resource.kind === 'pods' ? resource.value : [])),
-        settings,
-      ),
-    };
-    for (const resource of visible) this.put(resource);
-    for (const key of this.gateways.keys()) this.refreshWaypoint(key);
-    for (const key of this.kubernetesServices.keys()) this.refreshNaming(key);
+  constructor(basis: Pick<Derivation, 'settings' | 'network' | 'networkGateways' | 'waypointAccounts'>) {
+    this.derivation = { ...basis, waypoints: this.waypoints, namespaces: this.namespaces, nodes: this.nodes };
   }
 
   isVisible(resource: Resource): boolean {

@@ -23,15 +23,24 @@ export interface ConfigurationSourceOptions {
 export function createConfigurationSource({ onObjects, ...watched }: ConfigurationSourceOptions): Runnable {
   const objects = new ConfigurationObjects();
   const { log } = watched;
+  let stage: 'loading' | 'complete' = 'loading';
+  const tell = (): void => {
+    if (stage === 'loading') return;
+    try {
+      onObjects(objects.all());
+    } catch (error) {
+      log.error({ err: error }, 'changes of the configuration could not be applied; what was before them serves');
+    }
+  };
   return createKindsWatcher({
     ...watched,
     onChanges(changes) {
       objects.apply(changes);
-      try {
-        onObjects(objects.all());
-      } catch (error) {
-        log.error({ err: error }, 'changes of the configuration could not be applied; what was before them serves');
-      }
+      tell();
+    },
+    onComplete() {
+      stage = 'complete';
+      tell();
     },
   });
 }

@@ -25,6 +25,12 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
 }
 
+export interface ApiAnswer {
+  /** Parsed JSON. */
+  readonly value: unknown;
+  readonly sizeBytes: number;
+}
+
 export interface WatchSink {
   readonly longestMs: number;
   /** The server has accepted the watch. */
@@ -36,7 +42,7 @@ export interface ApiClient {
   /** Finds out where the API is. @throws MeshError CONFIG_INVALID where that cannot be told */
   open(): Promise<void>;
   /** @throws ApiRefusal, or the failure of the connection */
-  get(request: ApiRequest): Promise<unknown>;
+  get(request: ApiRequest): Promise<ApiAnswer>;
   /** Resolves when the server ends the watch. @throws ApiRefusal, or the failure of the connection */
   watch(request: ApiRequest, events: WatchSink): Promise<void>;
 }
@@ -72,7 +78,8 @@ export function createApiClient(access: KubernetesAccess): ApiClient {
       await configured();
     },
     async get(wanted) {
-      return JSON.parse(await readBody(await send(wanted, silenceMs)));
+      const body = await readBody(await send(wanted, silenceMs));
+      return { value: JSON.parse(body), sizeBytes: body.length };
     },
     async watch(wanted, { longestMs, onOpen, onLines }) {
       const lines = new LineSplitter(maxLineBytes);

@@ -10,9 +10,10 @@ import { IncrementalMesh } from '../incremental/incremental-mesh.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { createProblemLog } from '../manifests/problem-log.ts';
 import { ConfigurationObjects, isConfiguration } from './configuration-objects.ts';
-import { createKindsWatcher, type KindsWatcherOptions } from './kinds-watcher.ts';
+import { createKindsWatcher } from './kinds-watcher.ts';
 import type { KubernetesAccess } from './kubernetes-access.ts';
 import type { SessionTimes } from './list-watch-session.ts';
+import { MeshUpdater } from './mesh-updater.ts';
 import { createLagMetric } from './source-metrics.ts';
 import { meshKinds, type WatchedKind } from './watched-kinds.ts';
 
@@ -30,32 +31,50 @@ export interface KubernetesSourceOptions {
   readonly times?: Partial<SessionTimes>;
 }
 
-/** `start` resolves when everything has been seen once, however long that takes. */
+/** `start` resolves when everything has been seen once and written, however long that takes. */
 export function createKubernetesSource(options: KubernetesSourceOptions): Runnable {
   const settings: MeshSettings = { ...defaultMeshSettings, ...options.config };
-  const { access, log, recorder, times = {}, furtherKinds = [] } = options;
-  const kinds = [...meshKinds(settings.systemNamespace), ...furtherKinds];
-  return createKindsWatcher({ access, kinds, onChanges: createMeshUpdater(options, settings), log, recorder, times });
-}
-
-/** What a batch of changes does to the mesh, and to whoever reads objects. */
-function createMeshUpdater(options: KubernetesSourceOptions, settings: MeshSettings): KindsWatcherOptions['onChanges'] {
-  const { writer, log, recorder, onObjects } = options;
+  const { access, log, recorder, times = {}, furtherKinds = [], writer, onObjects } = options;
   const mesh = new IncrementalMesh(settings);
   const problemLog = createProblemLog(log);
   const observeLag = createLagMetric(recorder);
   const configuration = new ConfigurationObjects();
-  return (changes, touched) => {
-    const startedMs = performance.now();
-    const isOfConfiguration = touched.some(isConfiguration);
+  let isConfigurationChanged = false;
+  const updater = new MeshUpdater({ mesh, writer, onWritten, log });
+  const watcher = createKindsWatcher({
+    access,
+    kinds: [...meshKinds(settings.systemNamespace), ...furtherKinds],
+    onChanges(changes, kind) {
+      if (isConfiguration(kind)) {
+        configuration.apply(changes);
+        isConfigurationChanged = true;
+      }
+      updater.take(changes);
+    },
+    onComplete: () => updater.complete(),
+    log,
+    recorder,
+    times,
+  });
+
+  function onWritten(lagMs: number): void {
+    observeLag(lagMs);
+    problemLog.report(mesh.problems());
+    if (!isConfigurationChanged) return;
+    isConfigurationChanged = false;
     try {
-      if (isOfConfiguration) configuration.apply(changes);
-      writer.apply(mesh.apply(changes));
-      problemLog.report(mesh.problems());
-      if (isOfConfiguration) onObjects?.(configuration.all());
+      onObjects?.(configuration.all());
     } catch (error) {
-      log.error({ err: error }, 'changes of the Kubernetes API could not be applied; the state before them serves');
+      log.error({ err: error }, 'changes of the configuration could not be applied; what was before them serves');
     }
-    observeLag(performance.now() - startedMs);
+  }
+
+  return {
+    start: () => watcher.start(),
+    drain: (deadlineMs) => watcher.drain(deadlineMs),
+    async close() {
+      await watcher.close();
+      await updater.close();
+    },
   };
 }

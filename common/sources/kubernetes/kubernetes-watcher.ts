@@ -7,6 +7,7 @@ import type { ObjectChange } from '../incremental/resource-store.ts';
 import { parseListPage, parseWatchEvent, type WatchEvent } from './api-objects.ts';
 import { type ApiClient, ApiRefusal } from './kubernetes-api-client.ts';
 import { ListWatchSession, type SessionAction, type SessionEvent, type SessionTimes } from './list-watch-session.ts';
+import { firstPageObjects, nextPageObjects } from './page-size.ts';
 import { createKindMetrics, type KindMetrics } from './source-metrics.ts';
 import type { ApiVersionPath, WatchedKind } from './watched-kinds.ts';
 
@@ -27,8 +28,6 @@ type Asking<Kind extends 'list' | 'watch' | 'wait' = 'list' | 'watch' | 'wait'> 
   { readonly kind: Kind }
 >;
 
-/** Pages of this size are parsed in a few milliseconds. */
-const pageObjects = 250;
 /** The server ends a watch after this; it is then begun again where it was. */
 const watchSeconds = 290;
 const watchGraceMs = 30_000;
@@ -39,6 +38,7 @@ export class KubernetesWatcher {
   readonly #metrics: KindMetrics;
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #pageObjects = firstPageObjects;
   #trouble: { readonly sinceMs: number; readonly reason: string } | undefined;
 
   constructor(options: KubernetesWatcherOptions) {
@@ -97,9 +97,14 @@ export class KubernetesWatcher {
   async #list({ from, continueToken }: Asking<'list'>): Promise<Asking | undefined> {
     const { kind, client } = this.#options;
     if (continueToken === '') this.#metrics.listed();
-    const query = { ...kind.query, limit: `${pageObjects}`, ...(continueToken !== '' && { continue: continueToken }) };
-    const body = await client.get({ path: from.path, query, signal: this.#closing.signal });
-    const page = parseListPage(body, { apiVersion: from.apiVersion, kind: kind.kind }, this.#onUnreadable);
+    const query = {
+      ...kind.query,
+      limit: `${this.#pageObjects}`,
+      ...(continueToken !== '' && { continue: continueToken }),
+    };
+    const { value, sizeBytes } = await client.get({ path: from.path, query, signal: this.#closing.signal });
+    const page = parseListPage(value, { apiVersion: from.apiVersion, kind: kind.kind }, this.#onUnreadable);
+    this.#pageObjects = nextPageObjects(page.objects.length, sizeBytes);
     this.#reached();
     return this.#advance({ kind: 'page', page });
   }

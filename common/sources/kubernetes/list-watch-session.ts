@@ -2,7 +2,7 @@
 // out. No socket and no clock: times come with the events. What was listed goes on being known through any outage; an answer
 // that the kind does not exist takes it away only where it was empty or the answer lasts. Source: istio-control.md §3.13.
 import type { ObjectChange } from '../incremental/resource-store.ts';
-import type { ListedObject, ListPage, WatchEvent } from './api-objects.ts';
+import type { ListPage, WatchEvent } from './api-objects.ts';
 import type { ApiVersionPath, WatchedKind } from './watched-kinds.ts';
 
 export type SessionEvent =
@@ -22,7 +22,8 @@ export type SessionAction =
   | { readonly kind: 'deliver'; readonly changes: readonly ObjectChange[] }
   | { readonly kind: 'synced'; readonly presence: 'present' | 'absent' };
 
-type Phase = { readonly kind: 'listing'; readonly listed: ListedObject[] } | { readonly kind: 'watching' };
+/** `fresh`: keys of what the list has told so far. */
+type Phase = { readonly kind: 'listing'; readonly fresh: Set<string> } | { readonly kind: 'watching' };
 
 export interface SessionTimes {
   readonly absentRetryMs: number;
@@ -42,7 +43,7 @@ export class ListWatchSession {
   readonly #times: SessionTimes;
   /** Versions by key, of everything that was delivered. */
   #known = new Map<string, string>();
-  #phase: Phase = { kind: 'listing', listed: [] };
+  #phase: Phase = { kind: 'listing', fresh: new Set() };
   #version = 0;
   #resourceVersion = '';
   #failures = 0;
@@ -77,7 +78,7 @@ export class ListWatchSession {
   }
 
   #list(): readonly SessionAction[] {
-    this.#phase = { kind: 'listing', listed: [] };
+    this.#phase = { kind: 'listing', fresh: new Set() };
     return [{ kind: 'list', from: this.#from(), continueToken: '' }];
   }
 
@@ -87,21 +88,27 @@ export class ListWatchSession {
     return [{ kind: 'watch', from: this.#from(), resourceVersion: this.#resourceVersion }];
   }
 
+  /** What is there is delivered page by page; what is gone is known after the last one. */
   #takePage(page: ListPage): readonly SessionAction[] {
-    const listed = this.#phase.kind === 'listing' ? this.#phase.listed : [];
-    for (const object of page.objects) listed.push(object);
+    const fresh = this.#phase.kind === 'listing' ? this.#phase.fresh : new Set<string>();
     this.#failures = 0;
     this.#absentSinceMs = undefined;
-    if (page.continueToken !== '') {
-      this.#phase = { kind: 'listing', listed };
-      return [{ kind: 'list', from: this.#from(), continueToken: page.continueToken }];
+    const changes: ObjectChange[] = [];
+    for (const { key, resourceVersion, object } of page.objects) {
+      fresh.add(key);
+      if (resourceVersion !== '' && this.#known.get(key) === resourceVersion) continue;
+      this.#known.set(key, resourceVersion);
+      changes.push({ kind: 'put', object });
     }
-    const fresh = new Map(listed.map(({ key, resourceVersion }) => [key, resourceVersion]));
-    const changes: ObjectChange[] = listed
-      .filter(({ key, resourceVersion }) => resourceVersion === '' || this.#known.get(key) !== resourceVersion)
-      .map(({ object }) => ({ kind: 'put', object }));
-    for (const key of this.#known.keys()) if (!fresh.has(key)) changes.push({ kind: 'gone', key });
-    this.#known = fresh;
+    if (page.continueToken !== '') {
+      this.#phase = { kind: 'listing', fresh };
+      return [...deliver(changes), { kind: 'list', from: this.#from(), continueToken: page.continueToken }];
+    }
+    for (const key of this.#known.keys()) {
+      if (fresh.has(key)) continue;
+      this.#known.delete(key);
+      changes.push({ kind: 'gone', key });
+    }
     this.#resourceVersion = page.resourceVersion;
     return [...deliver(changes), { kind: 'synced', presence: 'present' }, ...this.#watch()];
   }
@@ -132,7 +139,7 @@ export class ListWatchSession {
     if (status === 410) return this.#list();
     if (status === 404 && this.#kind.origin === 'custom') return this.#notFound(atMs);
     const isRefused = status !== undefined && this.#failures >= maxWatchRefusals;
-    if (this.#phase.kind === 'listing' || isRefused) this.#phase = { kind: 'listing', listed: [] };
+    if (this.#phase.kind === 'listing' || isRefused) this.#phase = { kind: 'listing', fresh: new Set() };
     return this.#backOff();
   }
 

@@ -12,6 +12,7 @@ import { formatResourceProblem } from '../../../../common/sources/resource-probl
 import { type LastGood, readResources } from '../../../../common/sources/resources.ts';
 import { randomFrom } from '../../../support/random-from.ts';
 import { objectsOf } from '../from-yaml.ts';
+import { applyChanges, nothing } from './apply-changes.ts';
 import { pick, type Random, randomObject } from './random-objects.ts';
 
 const put = (object: KubernetesObject): ObjectChange => ({ kind: 'put', object });
@@ -45,7 +46,7 @@ function compareAfterEachStep(t: Test, seed: number, settings: MeshSettings): vo
     for (const change of step === 0 ? [] : randomChanges(random, present)) {
       if (change.kind === 'gone') present.delete(change.key);
       else present.set(objectKey(change.object), change.object);
-      written.apply(mesh.apply([change]));
+      written.apply(applyChanges(mesh, [change]));
       // An object that goes bad twice in one batch would otherwise be seen by one side only.
       lastGood = readResources([...present.values()], settings.systemNamespace, lastGood).lastGood;
     }
@@ -86,8 +87,8 @@ t.test('a batch gives what its changes give one by one', async (t) => {
   const batched = new IncrementalMesh(defaultMeshSettings);
   for (let round = 0; round < 100; round += 1) {
     const objects = Array.from({ length: 5 }, () => put(randomObject(random)));
-    for (const change of objects) single.apply([change]);
-    batched.apply(objects);
+    for (const change of objects) applyChanges(single, [change]);
+    applyChanges(batched, objects);
     t.strictSame(comparable(batched.snapshot()), comparable(single.snapshot()), `round ${round}`);
   }
 });
@@ -111,9 +112,9 @@ status: { podIP: 10.0.0.2, phase: Running }
 
 t.test('a change touches only what differs by it', async (t) => {
   const mesh = new IncrementalMesh(defaultMeshSettings);
-  mesh.apply(three.map(put));
-  const change = (yaml: string) => mesh.apply(objectsOf(yaml).map(put));
-  t.same(mesh.apply(three.map(put)), nothing, 'the same objects again are no change');
+  applyChanges(mesh, three.map(put));
+  const change = (yaml: string) => applyChanges(mesh, objectsOf(yaml).map(put));
+  t.same(applyChanges(mesh, three.map(put)), nothing, 'the same objects again are no change');
 
   const ready = change(`
 apiVersion: v1
@@ -145,7 +146,7 @@ spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 9090 }], cluster
 
 t.test('a policy and the workloads that name it change in one update, when it comes and when it goes', async (t) => {
   const mesh = new IncrementalMesh(defaultMeshSettings);
-  mesh.apply(three.map(put));
+  applyChanges(mesh, three.map(put));
   const [policy] = objectsOf(`
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -153,7 +154,7 @@ metadata: { name: gate, namespace: a }
 spec: { selector: { matchLabels: { app: web } }, action: DENY, rules: [{}] }
 `);
   if (policy === undefined) throw new Error('no policy');
-  const came = mesh.apply([put(policy)]);
+  const came = applyChanges(mesh, [put(policy)]);
   t.same(
     came.policies.map(({ name }) => name),
     ['gate'],
@@ -162,19 +163,10 @@ spec: { selector: { matchLabels: { app: web } }, action: DENY, rules: [{}] }
     came.workloads.map(({ name, authorizationPolicies }) => [name, authorizationPolicies]),
     [['web', ['a/gate']]],
   );
-  const went = mesh.apply([{ kind: 'gone', key: objectKey(policy) }]);
+  const went = applyChanges(mesh, [{ kind: 'gone', key: objectKey(policy) }]);
   t.same(went.removedPolicies, ['a/gate']);
   t.same(
     went.workloads.map(({ name, authorizationPolicies }) => [name, authorizationPolicies]),
     [['web', []]],
   );
 });
-
-const nothing = {
-  workloads: [],
-  services: [],
-  policies: [],
-  removedWorkloads: [],
-  removedServices: [],
-  removedPolicies: [],
-};

@@ -1,6 +1,11 @@
 // Random Kubernetes objects of every kind that the mesh is derived from, from few names, so that they meet: the same name
 // comes again with other contents, and labels, hosts, waypoints and selectors fit each other now and then.
-import { type KubernetesObject, parseKubernetesObject } from '../../../../common/sources/kubernetes-object.ts';
+import type { ObjectChange } from '../../../../common/sources/incremental/resource-store.ts';
+import {
+  type KubernetesObject,
+  objectKey,
+  parseKubernetesObject,
+} from '../../../../common/sources/kubernetes-object.ts';
 
 export type Random = () => number;
 
@@ -15,6 +20,18 @@ const apps = ['web', 'db'];
 
 export function randomObject(random: Random): KubernetesObject {
   return parseKubernetesObject(pick(random, makers)(random), undefined);
+}
+
+/** One comes, changes or goes; `present` is kept up to date. */
+export function randomChange(random: Random, present: Map<string, KubernetesObject>): ObjectChange {
+  if (present.size > 0 && random() < 0.3) {
+    const key = pick(random, [...present.keys()]);
+    present.delete(key);
+    return { kind: 'gone', key };
+  }
+  const object = randomObject(random);
+  present.set(objectKey(object), object);
+  return { kind: 'put', object };
 }
 
 type Json = Readonly<Record<string, unknown>>;

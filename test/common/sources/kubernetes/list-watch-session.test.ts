@@ -59,11 +59,11 @@ function listedSession(kind = custom): ListWatchSession {
   return session;
 }
 
-t.test('all pages are listed, delivered as one, and watched from where they were', async (t) => {
+t.test('each page is delivered as it comes, and after the last one it is watched from where they were', async (t) => {
   const session = new ListWatchSession(custom, times);
   t.same(say(session.advance({ kind: 'start' })), ['list v1']);
-  t.same(say(session.advance(page('5', [listed('a', '1')], 'next'))), ['list v1 from next']);
-  t.same(say(session.advance(page('5', [listed('b', '2')]))), ['+a +b', 'synced present', 'watch 5']);
+  t.same(say(session.advance(page('5', [listed('a', '1')], 'next'))), ['+a', 'list v1 from next']);
+  t.same(say(session.advance(page('5', [listed('b', '2')]))), ['+b', 'synced present', 'watch 5']);
 });
 
 t.test('events are changes, and move the place in history; so do bookmarks', async (t) => {
@@ -91,12 +91,12 @@ t.test('a place in history that is lost is found again by a list, of which only 
   t.same(say(session.advance(page('31', [listed('a', '1')]))), ['-b -c', 'synced present', 'watch 31']);
 });
 
-t.test('pages of a list that has expired are thrown away', async (t) => {
+t.test('what a list told before it expired is taken back where the next one does not have it', async (t) => {
   const session = new ListWatchSession(custom, times);
   session.advance({ kind: 'start' });
   session.advance(page('5', [listed('a', '1')], 'next'));
   t.same(say(session.advance(failed(410))), ['list v1']);
-  t.same(say(session.advance(page('6', [listed('b', '2')]))), ['+b', 'synced present', 'watch 6']);
+  t.same(say(session.advance(page('6', [listed('b', '2')]))), ['+b -a', 'synced present', 'watch 6']);
 });
 
 t.test('an outage takes nothing away; tries get rarer, and the watch goes on where it was', async (t) => {
