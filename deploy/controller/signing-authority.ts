@@ -60,7 +60,7 @@ export function createSigningAuthority(options: SigningAuthorityOptions): Signin
       const issuerPem = authority.rootPem.certificatePem;
       if (served?.issuerPem === issuerPem && now() < served.renewAtMs) return served.tls;
       const tls = await authority.issueServerCertificate(serverNames, lifetimeMs);
-      served = { tls, issuerPem, renewAtMs: refreshTime(readCertificate(tls.chainPem), 0) };
+      served = { tls, issuerPem, renewAtMs: refreshTime(readCertificate(tls.chainPem), now(), 0) };
       return tls;
     },
   };
