@@ -3,26 +3,21 @@ import type { BuildVersion } from '../common/admin/config-dump.ts';
 import { dumpConfig } from '../common/admin/config-dump.ts';
 import { createReadiness } from '../common/admin/readiness.ts';
 import { createCaClient } from '../common/ca/ca-client.ts';
-import type { CertificateSource } from '../common/identity/certificate.ts';
 import { createCertificateStore } from '../common/identity/certificate-store.ts';
 import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
-import { createMeshIndex } from '../common/mesh/mesh-index.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
-import { createPeerClaims } from '../common/peer/peer-claims.ts';
+import { createSharedMesh } from '../common/mesh/shared/shared-mesh.ts';
 import type { MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
 import type { ServerPorts, ZtunnelConfig } from './config.ts';
-import type { ConnectionJournal } from './connections/connection-journal.ts';
-import { dumpProxies } from './dump-proxies.ts';
 import { dumpSettings } from './dump-settings.ts';
-import { createPodProxies, type PodProxies } from './inpod/pod-proxies.ts';
-import { createPodProxy } from './inpod/pod-proxy.ts';
+import { createPodFleet, type PodFleet } from './inpod/pod-fleet.ts';
 import { createPodSource } from './inpod/pod-source.ts';
-import { createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from './inpod/proxy-metrics.ts';
+import { createProxyCounters } from './inpod/proxy-metrics.ts';
 import { createMeshSource } from './mesh-sources.ts';
-import { lookUpName } from './name-lookup-client.ts';
 import { createNodeServers } from './node-servers.ts';
 import { createNodeTelemetry } from './node-telemetry.ts';
+import { createShard, type Shard } from './shards/shard.ts';
 
 export interface ZtunnelOptions {
   readonly config: ZtunnelConfig;
@@ -43,29 +38,34 @@ const podsTask = 'workload proxy manager';
 export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelOptions): Ztunnel {
   const readiness = createReadiness([sourceTask, podsTask]);
   const telemetry = createNodeTelemetry(config, logging);
-  const { metrics, journal } = telemetry;
-  const mesh = createMeshIndex();
+  const { metrics } = telemetry;
+  const mesh = createSharedMesh();
   const source = createMeshSource({
     config,
     writer: mesh,
     recorder: metrics.recorder,
     logging,
-    onObjects: telemetry.useObjects,
+    onObjects(objects) {
+      telemetry.checkObjects(objects);
+      shard.useObjects(objects);
+    },
   });
   const ca = createCaClient(caOptions(config));
   const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
+  const { recorder } = metrics;
+  const shard = createShard({ config, mesh, certificates, recorder, logging, sharing: 'alone' });
 
   const onReadiness = (state: 'ready' | 'waiting'): void =>
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
-  const { proxies, pods } = createPods({ config, logging, mesh, metrics, journal, certificates, onReadiness });
+  const { fleet, pods } = createPods({ config, logging, mesh, metrics, shards: [shard], onReadiness });
 
-  const dump = () =>
+  const dump = async () =>
     dumpConfig({
       mesh,
       certificates: certificates.entries(),
       config: dumpSettings(config),
       version: { ...version, istioVersion: config.istioVersion },
-      proxies: dumpProxies(proxies.list()),
+      proxies: await shard.proxies(),
     });
   const servers = createNodeServers({ config, logging, metrics, readiness, dumpConfig: dump, onShutdown });
 
@@ -81,14 +81,14 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
     },
     async drain(deadlineMs) {
       const endMs = performance.now() + deadlineMs;
-      for (const part of [pods, proxies, servers]) await part.drain(Math.max(0, endMs - performance.now()));
+      for (const part of [pods, fleet, servers]) await part.drain(Math.max(0, endMs - performance.now()));
       await app.close();
     },
     async close() {
       await pods.close();
-      await proxies.close();
+      await fleet.close();
       await source.close();
-      for (const used of [telemetry, certificates, ca]) used.close();
+      for (const used of [certificates, ca]) used.close();
       await servers.close();
     },
   };
@@ -100,24 +100,18 @@ interface PodParts {
   readonly logging: Logging;
   readonly mesh: MeshView;
   readonly metrics: MetricsRegistry;
-  readonly journal: ConnectionJournal;
-  readonly certificates: CertificateSource;
+  readonly shards: readonly Shard[];
   readonly onReadiness: (state: 'ready' | 'waiting') => void;
 }
 
-function createPods({ config, logging, mesh, metrics, journal, certificates, onReadiness }: PodParts): {
-  readonly proxies: PodProxies;
+function createPods({ config, logging, mesh, metrics, shards, onReadiness }: PodParts): {
+  readonly fleet: PodFleet;
   readonly pods: Runnable;
 } {
-  const log = logging.logger('proxy');
-  const openSockets = createOpenSockets(metrics.recorder);
   const counters = createProxyCounters(metrics.recorder);
-  const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
-  const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
-  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims, log };
-  const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
-  const pods = createPodSource({ config, mesh, proxies, counters, log: logging.logger('inpod'), onReadiness });
-  return { proxies, pods };
+  const fleet = createPodFleet({ shards, counters, log: logging.logger('proxy') });
+  const pods = createPodSource({ config, mesh, fleet, counters, log: logging.logger('inpod'), onReadiness });
+  return { fleet, pods };
 }
 
 /** In dedicated mode the token is the workload's own; elsewhere it is the node's, who asks for others. */

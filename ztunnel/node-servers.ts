@@ -14,7 +14,7 @@ export interface NodeServersOptions {
   readonly logging: Logging;
   readonly metrics: MetricsRegistry;
   readonly readiness: Readiness;
-  readonly dumpConfig: () => Json;
+  readonly dumpConfig: () => Promise<Json>;
   readonly onShutdown: () => void;
 }
 

@@ -8,7 +8,7 @@ import { type Json, writeSortedJson } from './sorted-json.ts';
 export interface AdminPages {
   /** What this process is, as the index says it: `ztunnel`. */
   readonly title: string;
-  readonly dumpConfig: () => Json;
+  readonly dumpConfig: () => Json | Promise<Json>;
   readonly logging: LevelControl;
   /** Begins the orderly end of the process. */
   readonly shutdown: () => void;
@@ -24,7 +24,7 @@ export function adminRoutes(pages: AdminPages): readonly Route[] {
   const startDirectives = pages.logging.directives;
   return [
     { method: 'any', path: '/', handle: () => index(pages.title) },
-    { method: 'any', path: '/config_dump', handle: () => json(pages.dumpConfig()) },
+    { method: 'any', path: '/config_dump', handle: async () => json(await pages.dumpConfig()) },
     { method: 'any', path: '/logging', handle: (request) => changeLevels(pages.logging, startDirectives, request) },
     { method: 'POST', path: '/quitquitquit', handle: () => quit(pages) },
   ];

@@ -50,6 +50,12 @@ export async function openNamespace(origin: string | number): Promise<NetworkNam
   return new OpenNamespace(descriptor);
 }
 
+/** One that somebody else in this process keeps open, and closes when nobody here uses it any more. */
+export async function borrowNamespace(descriptor: number): Promise<NetworkNamespace> {
+  await prepareThread();
+  return new OpenNamespace(descriptor, 'borrowed');
+}
+
 /**
  * A new namespace, empty but for a loopback interface that is down; it has no name and ends with its last descriptor.
  * @throws MeshError NOT_PERMITTED without CAP_SYS_ADMIN
@@ -76,10 +82,12 @@ export function identifyNamespace(descriptor: number): NamespaceIdentity {
 class OpenNamespace implements NetworkNamespace {
   readonly identity: NamespaceIdentity;
   readonly descriptor: number;
+  private readonly ownership: 'own' | 'borrowed';
   private state: 'open' | 'closed' = 'open';
 
-  constructor(descriptor: number) {
+  constructor(descriptor: number, ownership: 'own' | 'borrowed' = 'own') {
     this.descriptor = descriptor;
+    this.ownership = ownership;
     this.identity = identifyNamespace(descriptor);
   }
 
@@ -93,7 +101,7 @@ class OpenNamespace implements NetworkNamespace {
   close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    systemCalls().close(this.descriptor);
+    if (this.ownership === 'own') systemCalls().close(this.descriptor);
   }
 }
 

@@ -11,6 +11,8 @@ import { keepAlive, whenConnected } from './tcp-connect-socket.ts';
 export interface PlainSocketFactoryOptions {
   /** The pod's own address where pods share a namespace: 'any' binds it, and connections leave from it. */
   readonly bindAddress?: IpAddress;
+  /** Several threads listen on the same ports, and connections are spread over them. Default false: a port that is taken is an error. */
+  readonly reusePort?: boolean;
 }
 
 const backlog = 1024;
@@ -21,7 +23,10 @@ const dialledSocketOptions = {
   keepAliveInitialDelay: keepAlive.idleMs,
 } as const;
 
-export function createPlainSocketFactory({ bindAddress }: PlainSocketFactoryOptions = {}): SocketFactory {
+export function createPlainSocketFactory({
+  bindAddress,
+  reusePort = false,
+}: PlainSocketFactoryOptions = {}): SocketFactory {
   return withStreams({
     listenSockets: (options, onAccept) => {
       const server = createServer({
@@ -34,7 +39,8 @@ export function createPlainSocketFactory({ bindAddress }: PlainSocketFactoryOpti
         options,
         transparent: false,
         // Without a host, node binds `::` for both families, or 0.0.0.0 where IPv6 is off.
-        listen: () => void server.listen({ port: options.port, backlog, ...(host === undefined ? {} : { host }) }),
+        listen: () =>
+          void server.listen({ port: options.port, backlog, reusePort, ...(host === undefined ? {} : { host }) }),
         originalDestination: (_socket: Socket, local: ConnectOptions['to']) => local,
       };
       return acceptConnections(server, listenName(options, bindAddress ?? '*'), acceptance, onAccept);

@@ -10,7 +10,8 @@ import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.t
 import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { parseZtunnelConfig } from '../../ztunnel/config.ts';
 import { createConnectionJournal } from '../../ztunnel/connections/connection-journal.ts';
-import { createPodProxies, type PodProxies } from '../../ztunnel/inpod/pod-proxies.ts';
+import { createPodFleet, type PodFleet } from '../../ztunnel/inpod/pod-fleet.ts';
+import { createPodProxies } from '../../ztunnel/inpod/pod-proxies.ts';
 import { createPodProxy, type NodeServices } from '../../ztunnel/inpod/pod-proxy.ts';
 import { createPodSource } from '../../ztunnel/inpod/pod-source.ts';
 import { createOnDemandDnsCounter, createOpenSockets, createProxyCounters } from '../../ztunnel/inpod/proxy-metrics.ts';
@@ -23,7 +24,7 @@ export type Samples = readonly (readonly [labels: Readonly<Record<string, string
 
 export interface ExplicitMesh {
   readonly mesh: MeshIndex;
-  readonly proxies: PodProxies;
+  readonly fleet: PodFleet;
   readonly services: NodeServices;
   /** Access log lines so far. */
   readonly accessLog: readonly Record<string, unknown>[];
@@ -54,14 +55,15 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
   const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
   const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims, log };
-  const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
-  const pods = createPodSource({ config, mesh, proxies, counters, log, onReadiness: () => {} });
+  const shard = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing: 'alone' });
+  const fleet = createPodFleet({ shards: [shard], counters, log });
+  const pods = createPodSource({ config, mesh, fleet, counters, log, onReadiness: () => {} });
   await pods.start();
 
   const lines = (): Record<string, unknown>[] => access.lines.filter(({ message }) => message !== 'connection opened');
   return {
     mesh,
-    proxies,
+    fleet,
     services,
     get accessLog() {
       return lines();
@@ -76,7 +78,7 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
     },
     async close() {
       await pods.close();
-      await proxies.close();
+      await fleet.close();
       certificates.close();
       reporter.close();
       failures.close();

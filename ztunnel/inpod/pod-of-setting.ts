@@ -2,7 +2,6 @@
 // ends the process.
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { WorkloadName } from '../../common/mesh/mesh-view.ts';
-import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
 import type { PodServing } from './pod-serving.ts';
 
 export interface OwnPodOptions extends PodServing {
@@ -10,12 +9,11 @@ export interface OwnPodOptions extends PodServing {
   readonly packetMark: number | undefined;
 }
 
-export function createOwnPod({ workload: name, packetMark, proxies, onReadiness }: OwnPodOptions): Runnable {
+export function createOwnPod({ workload: name, packetMark: mark, fleet, onReadiness }: OwnPodOptions): Runnable {
   return {
     async start() {
-      const mark = packetMark === undefined ? {} : { mark: packetMark };
       const uid = `${name.namespace}/${name.name}`;
-      await proxies.start({ uid, name, sockets: createPodSocketFactory({ namespace: 'own', ...mark }) });
+      await fleet.start({ uid, name, network: { kind: 'own', mark } });
       onReadiness('ready');
     },
     drain: async () => {},

@@ -1,20 +1,19 @@
-// The pods that this process serves: started, replaced and stopped by whoever knows them (the CNI agent, the mesh, or a
-// setting). What listens and what is counted: `pod-proxy.ts`, `proxy-metrics.ts`.
-import type { Logger } from '../../common/log.ts';
-import type { Pod } from './pod.ts';
+// The pods that one thread serves: their sockets are opened here, and closed with them. What listens: `pod-proxy.ts`.
+// Which pods: `pod-fleet.ts`, for all threads alike.
+import type { OpenPod, Pod } from './pod.ts';
 import type { PodProxy } from './pod-proxy.ts';
-import type { ProxyCounters } from './proxy-metrics.ts';
+import { openPodSockets } from './pod-sockets.ts';
 
 export interface ServedPod {
-  readonly pod: Pod;
+  readonly pod: OpenPod;
   readonly proxy: PodProxy;
 }
 
 export interface PodProxies {
   /** A pod that is already served is stopped first. @throws MeshError when its listeners cannot be bound */
-  start(pod: Pod): Promise<void>;
+  startPod(pod: Pod): Promise<void>;
   /** Cuts its connections; an unknown uid is no error. */
-  stop(uid: string): Promise<void>;
+  stopPod(uid: string): Promise<void>;
   list(): readonly ServedPod[];
   /** Stops accepting, lets connections finish until the deadline (milliseconds from now), then ends all pods. */
   drain(deadlineMs: number): Promise<void>;
@@ -22,23 +21,20 @@ export interface PodProxies {
 }
 
 export interface PodProxiesOptions {
-  readonly createProxy: (pod: Pod) => PodProxy;
-  readonly counters: ProxyCounters;
-  readonly log: Logger;
+  readonly createProxy: (pod: OpenPod) => PodProxy;
+  /** Whether other threads listen on the same ports. */
+  readonly sharing: 'alone' | 'shared';
 }
 
-export function createPodProxies({ createProxy, counters, log }: PodProxiesOptions): PodProxies {
+export function createPodProxies({ createProxy, sharing }: PodProxiesOptions): PodProxies {
   const served = new Map<string, ServedPod>();
 
   async function end({ pod, proxy }: ServedPod, how: (proxy: PodProxy) => Promise<void>): Promise<void> {
     served.delete(pod.uid);
-    counters.setActive(served.size);
     await how(proxy);
     pod.sockets.close();
-    counters.stopped.add(1);
-    log.info(fieldsOf(pod), 'pod is no longer served');
   }
-  async function stop(uid: string): Promise<void> {
+  async function stopPod(uid: string): Promise<void> {
     const known = served.get(uid);
     if (known !== undefined) await end(known, (proxy) => proxy.close());
   }
@@ -47,27 +43,21 @@ export function createPodProxies({ createProxy, counters, log }: PodProxiesOptio
   };
 
   return {
-    async start(pod) {
-      await stop(pod.uid);
-      const proxy = createProxy(pod);
+    async startPod({ network, ...pod }) {
+      await stopPod(pod.uid);
+      const open: OpenPod = { ...pod, sockets: await openPodSockets(network, sharing) };
+      const proxy = createProxy(open);
       try {
         await proxy.start();
       } catch (error) {
-        pod.sockets.close();
+        open.sockets.close();
         throw error;
       }
-      served.set(pod.uid, { pod, proxy });
-      counters.started.add(1);
-      counters.setActive(served.size);
-      log.info(fieldsOf(pod), 'pod is served');
+      served.set(pod.uid, { pod: open, proxy });
     },
-    stop,
+    stopPod,
     list: () => [...served.values()],
     drain: (deadlineMs) => endAll((proxy) => proxy.drain(deadlineMs)),
     close: () => endAll((proxy) => proxy.close()),
   };
-}
-
-function fieldsOf({ uid, name: { namespace, name, serviceAccount } }: Pod): Record<string, string> {
-  return { uid, workload: name, namespace, 'service-account': serviceAccount };
 }

@@ -25,7 +25,7 @@ import { carryOutbound, type OutboundContext } from '../outbound/outbound-connec
 import { listenOutbound } from '../outbound/outbound-listener.ts';
 import { listenPassthrough } from '../passthrough/passthrough-listener.ts';
 import { listenExplicitEntry } from '../socks5/explicit-entry-listener.ts';
-import type { Pod } from './pod.ts';
+import type { OpenPod } from './pod.ts';
 import type { CountOnDemandDns, OpenSockets } from './proxy-metrics.ts';
 
 export interface PodProxy extends Runnable {
@@ -47,14 +47,14 @@ export interface NodeServices {
 
 export const podPorts = { outbound: 15_001, inboundPlaintext: 15_006, inbound: 15_008, socks5: 15_080 } as const;
 
-export function createPodProxy(services: NodeServices, pod: Pod): PodProxy {
+export function createPodProxy(services: NodeServices, pod: OpenPod): PodProxy {
   return new ServedPod(services, pod);
 }
 
 class ServedPod implements PodProxy {
   readonly connections: ConnectionTracker = createConnectionTracker();
   readonly #services: NodeServices;
-  readonly #pod: Pod;
+  readonly #pod: OpenPod;
   readonly #workload: LocalWorkload;
   readonly #tunnels: TunnelDialer;
   readonly #serving = createGate();
@@ -62,7 +62,7 @@ class ServedPod implements PodProxy {
   #inbound: InboundListener | undefined;
   #unsubscribe: () => void = () => {};
 
-  constructor(services: NodeServices, pod: Pod) {
+  constructor(services: NodeServices, pod: OpenPod) {
     this.#services = services;
     this.#pod = pod;
     const { mesh, config } = services;

@@ -1,9 +1,8 @@
 // Shared mode: the CNI agent hands pods over, each with its network namespace (ztunnel.md §5). The ZDS session decides when
-// to try again; here a pod becomes sockets in its namespace, and what runs for it.
+// to try again; here a pod gets its namespace, and what runs for it.
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logger } from '../../common/log.ts';
 import { openNamespace } from '../../common/net/network-namespace-socket.ts';
-import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
 import { createZdsClient } from '../../common/zds/zds-client.ts';
 import type { PodServing } from './pod-serving.ts';
 
@@ -15,7 +14,7 @@ export interface AgentPodsOptions extends PodServing {
 }
 
 export function createAgentPods(options: AgentPodsOptions): Runnable {
-  const { socketPath: path, packetMark, proxies, counters, onReadiness, log } = options;
+  const { socketPath: path, packetMark: mark, fleet, counters, onReadiness, log } = options;
   const pending = new Set<string>();
   const forget = (uid: string): void => {
     pending.delete(uid);
@@ -28,14 +27,14 @@ export function createAgentPods(options: AgentPodsOptions): Runnable {
     onAdd: async ({ uid, name, namespace, serviceAccount }, descriptor) => {
       pending.add(uid);
       counters.setPending(pending.size);
-      const mark = packetMark === undefined ? {} : { mark: packetMark };
-      const sockets = createPodSocketFactory({ namespace: await openNamespace(descriptor), ...mark });
-      await proxies.start({ uid, name: { name, namespace, serviceAccount }, sockets });
+      const own = await openNamespace(descriptor);
+      const network = { kind: 'namespace', descriptor: own.descriptor, mark } as const;
+      await fleet.start({ uid, name: { name, namespace, serviceAccount }, network }, () => own.close());
       forget(uid);
     },
     onDelete: async (uid) => {
       forget(uid);
-      await proxies.stop(uid);
+      await fleet.stop(uid);
     },
   });
 }

@@ -4,7 +4,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logger } from '../../common/log.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
-import { createPlainSocketFactory } from '../../common/net/plain-socket-factory-socket.ts';
 import { type ExplicitPod, findExplicitPods } from './explicit-pods.ts';
 import type { PodServing } from './pod-serving.ts';
 
@@ -59,14 +58,14 @@ class FollowedPods implements Runnable {
 
   async #makeEqual(): Promise<void> {
     if (this.#state === 'ended') return;
-    const { mesh, nodeName, proxies, counters, onReadiness, retryMs = 5_000 } = this.#options;
+    const { mesh, nodeName, fleet, counters, onReadiness, retryMs = 5_000 } = this.#options;
     clearTimeout(this.#retry);
     const wanted = findExplicitPods(mesh, nodeName);
     for (const [uid, pod] of this.#started) {
       const next = wanted.get(uid);
       if (next !== undefined && isDeepStrictEqual(next, pod)) continue;
       this.#started.delete(uid);
-      await proxies.stop(uid);
+      await fleet.stop(uid);
     }
     const missing = [...wanted].filter(([uid]) => !this.#started.has(uid));
     const outcomes = await Promise.all(missing.map(([uid, pod]) => this.#begin(uid, pod)));
@@ -77,9 +76,9 @@ class FollowedPods implements Runnable {
   }
 
   async #begin(uid: string, pod: ExplicitPod): Promise<'served' | 'pending'> {
-    const { proxies, log } = this.#options;
+    const { fleet, log } = this.#options;
     try {
-      await proxies.start({ uid, name: pod.name, sockets: createPlainSocketFactory({ bindAddress: pod.address }) });
+      await fleet.start({ uid, name: pod.name, network: { kind: 'address', address: pod.address } });
       this.#started.set(uid, pod);
       return 'served';
     } catch (error) {

@@ -118,7 +118,7 @@ t.test('the end of a pod cuts its connections', async (t) => {
 
 t.test('a drain takes nothing new and lets what lives finish', async (t) => {
   const { mesh, client } = await withConnection(t);
-  const drained = mesh.proxies.drain(60_000);
+  const drained = mesh.fleet.drain(60_000);
   await t.rejects(connectThrough(friend, server, 8080), { code: 'ECONNREFUSED' });
   client.write('still');
   t.equal((await readExactly(client, 5)).toString(), 'still');
@@ -133,7 +133,7 @@ t.test('a drain takes nothing new and lets what lives finish', async (t) => {
 
 t.test('a drain cuts what lives when its time is up', async (t) => {
   const { mesh, client } = await withConnection(t);
-  await mesh.proxies.drain(20);
+  await mesh.fleet.drain(20);
   t.equal(await howItEnds(client), 'ECONNRESET');
   const lines = await mesh.logged(2);
   t.ok(lines.every(({ error }) => error !== undefined));

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import t from 'tap';
 import { createMetricsRegistry } from '../../../common/telemetry/metrics-registry.ts';
 import { findExplicitPods } from '../../../ztunnel/inpod/explicit-pods.ts';
+import { createPodFleet } from '../../../ztunnel/inpod/pod-fleet.ts';
 import { createPodProxies } from '../../../ztunnel/inpod/pod-proxies.ts';
 import { createPodProxy } from '../../../ztunnel/inpod/pod-proxy.ts';
 import { createMeshPods } from '../../../ztunnel/inpod/pods-of-mesh.ts';
@@ -38,7 +39,7 @@ t.test('pods come and go with the mesh', async (t) => {
   const one = aWorkload({ name: 'one', addresses: ['127.75.2.1'] });
   const mesh = await startExplicitMesh({ workloads: [one] });
   t.teardown(() => mesh.close());
-  const served = (): string[] => mesh.proxies.list().map(({ pod }) => pod.name.name);
+  const served = (): string[] => mesh.fleet.list().map(({ name }) => name.name);
   const until = async (names: readonly string[]): Promise<void> => {
     while (served().sort().join() !== names.join()) await new Promise((resolve) => setTimeout(resolve, 5));
   };
@@ -65,11 +66,12 @@ t.test('a pod whose address is taken is pending, and served once it is free', as
   const counters = createProxyCounters(metrics.recorder);
   const late = aWorkload({ name: 'late', addresses: ['127.75.3.1'] });
   const { services, close } = await startExplicitMesh({});
-  const proxies = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), counters, log });
+  const shard = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing: 'alone' });
+  const fleet = createPodFleet({ shards: [shard], counters, log });
   const pods = createMeshPods({
     mesh: meshOf({ workloads: [late] }),
     nodeName: undefined,
-    proxies,
+    fleet,
     counters,
     log,
     retryMs: 5,
@@ -77,7 +79,7 @@ t.test('a pod whose address is taken is pending, and served once it is free', as
   });
   t.teardown(async () => {
     await pods.close();
-    await proxies.close();
+    await fleet.close();
     await close();
   });
   await pods.start();
@@ -86,5 +88,5 @@ t.test('a pod whose address is taken is pending, and served once it is free', as
   t.match((await metrics.exposition(undefined)).body, /^workload_manager_pending_proxy_count 1$/m);
   holder.close();
   while (readiness.at(-1) !== 'ready') await new Promise((resolve) => setTimeout(resolve, 5));
-  t.equal(proxies.list().length, 1);
+  t.equal(fleet.list().length, 1);
 });

@@ -1,0 +1,65 @@
+// A shard carries bytes: the listeners, tunnels and connections of all pods, in one thread. It runs in the main thread, or in
+// a worker beside others, which share the pods' ports; either way it is this. Everything it needs comes by argument.
+import type { ProxyState } from '../../common/admin/config-dump.ts';
+import type { CertificateSource } from '../../common/identity/certificate.ts';
+import type { Logging } from '../../common/logger.ts';
+import type { MeshView } from '../../common/mesh/mesh-view.ts';
+import { createPeerClaims } from '../../common/peer/peer-claims.ts';
+import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
+import type { Recorder } from '../../common/telemetry/recorder.ts';
+import type { ZtunnelConfig } from '../config.ts';
+import { dumpProxies } from '../dump-proxies.ts';
+import type { PodShard } from '../inpod/pod-fleet.ts';
+import { createPodProxies } from '../inpod/pod-proxies.ts';
+import { createPodProxy } from '../inpod/pod-proxy.ts';
+import { createOnDemandDnsCounter, createOpenSockets } from '../inpod/proxy-metrics.ts';
+import { lookUpName } from '../name-lookup-client.ts';
+import { createShardTelemetry } from './shard-telemetry.ts';
+
+export interface Shard extends PodShard {
+  /** Its pods with their living connections. */
+  proxies(): Promise<readonly ProxyState[]>;
+  /** What the users' manifests define, for connections from now on. */
+  useObjects(objects: readonly KubernetesObject[]): void;
+}
+
+export interface ShardOptions {
+  readonly config: ZtunnelConfig;
+  readonly mesh: MeshView;
+  readonly certificates: CertificateSource;
+  readonly recorder: Recorder;
+  readonly logging: Logging;
+  /** Whether other shards listen on the same ports. */
+  readonly sharing: 'alone' | 'shared';
+}
+
+export function createShard({ config, mesh, certificates, recorder, logging, sharing }: ShardOptions): Shard {
+  const log = logging.logger('proxy');
+  const telemetry = createShardTelemetry(config, logging, recorder);
+  const services = {
+    config,
+    mesh,
+    journal: telemetry.journal,
+    openSockets: createOpenSockets(recorder),
+    lookUpName,
+    countOnDemandDns: createOnDemandDnsCounter(recorder),
+    certificates,
+    peerClaims: createPeerClaims({ recorder, log }),
+    log,
+  };
+  const pods = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing });
+  return {
+    startPod: pods.startPod,
+    stopPod: pods.stopPod,
+    proxies: async () => dumpProxies(pods.list()),
+    useObjects: telemetry.useObjects,
+    async drain(deadlineMs) {
+      await pods.drain(deadlineMs);
+      telemetry.close();
+    },
+    async close() {
+      await pods.close();
+      telemetry.close();
+    },
+  };
+}
