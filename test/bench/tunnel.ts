@@ -2,7 +2,7 @@
 // one interleaved run. usage: npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
 // [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)] [--system-calls (counts them; speeds then mean nothing)]
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { createCaServer } from '../../common/ca/ca-server.ts';
 import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createLogger } from '../../common/logger.ts';
 import { table } from '../../deploy/local/mesh-status.ts';
+import { daemonNodeOptions } from '../../deploy/local/program-files.ts';
 import { istioResources, kubernetesObjects, type MeshPod, mesh, trustDomain } from '../interop/two-pod-mesh.ts';
 import { unpackPeers } from '../support/peers.ts';
 import { ip } from '../support/pod-network.ts';
@@ -29,7 +30,7 @@ const { values: options } = parseArgs({
     works: { type: 'string', default: Object.keys(works).join(',') },
     configs: { type: 'string', default: 'direct,istio,ours' },
     checkout: { type: 'string', multiple: true, default: [] },
-    'node-options': { type: 'string', default: '' },
+    'node-options': { type: 'string', default: daemonNodeOptions.join(' ') },
     json: { type: 'string' },
     keep: { type: 'string' },
     'system-calls': { type: 'boolean', default: false },
@@ -110,12 +111,26 @@ function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: Mesh
     }),
   });
   const kinds: Record<string, PairKind> = { direct: { kind: 'direct' }, istio };
-  kinds['ours'] = ours(join(import.meta.dirname, '../..'), options['node-options']);
+  kinds['ours'] = ours(buildProgram(join(folder, 'built')), options['node-options']);
   for (const named of options.checkout) {
     const [, name = '', folder = '', nodeOptions] = /^([^=]*)=([^?]*)(?:\?(.*))?$/.exec(named) ?? [];
     kinds[name] = ours(folder, nodeOptions ?? options['node-options']);
   }
   return kinds;
+}
+
+/** As users run it: compiled, so that no compiler is in its memory. */
+function buildProgram(into: string): string {
+  const checkout = join(import.meta.dirname, '../..');
+  const compiler = join(checkout, 'node_modules/.bin/tsc');
+  const built = spawnSync(compiler, ['-p', 'tsconfig.build.json', '--outDir', into], {
+    cwd: checkout,
+    encoding: 'utf8',
+  });
+  if (built.status !== 0) throw new Error(`the program cannot be built: ${built.error?.message ?? built.stdout}`);
+  cpSync(join(checkout, 'package.json'), join(into, 'package.json'));
+  symlinkSync(join(checkout, 'node_modules'), join(into, 'node_modules'));
+  return into;
 }
 
 /** Of a checkout, or of a folder with the built program: that one carries no compiler. */
