@@ -14,7 +14,27 @@ import { socketOfHandle } from './tcp-handle-socket.ts';
 /** Bytes that wait for the kernel; beyond them the writer is to wait. */
 const writerHighBytes = 128 * 1024;
 
-const noBytes = Buffer.alloc(0);
+/**
+ * TLS records of a large message come one by one in the same turn: they are written together, at the turn's end or when they are
+ * this much. What is smaller than a full record goes at once, with whatever waits.
+ */
+const gatherFromBytes = 8 * 1024;
+const gatherToBytes = 64 * 1024;
+
+const ignoreRead = (): undefined => undefined;
+
+let gathering: HandleStream[] = [];
+
+function gather(stream: HandleStream): void {
+  if (gathering.length === 0) setImmediate(flushGathered);
+  gathering.push(stream);
+}
+
+function flushGathered(): void {
+  const streams = gathering;
+  gathering = [];
+  for (const stream of streams) stream.flush();
+}
 
 export class HandleStream implements AcceptedByteStream {
   private readonly handle: TcpHandle;
@@ -24,9 +44,12 @@ export class HandleStream implements AcceptedByteStream {
   private reading: 'open' | 'ended' = 'open';
   private writing: 'open' | 'ending' | 'shutting' | 'ended' = 'open';
   private failure: Error | undefined;
-  /** The first is being written. */
-  private unwritten: Buffer[] = [];
-  private unwrittenBytes = 0;
+  /** Not yet given to the kernel. */
+  private queue: Buffer[] = [];
+  private queuedBytes = 0;
+  /** Given to the kernel, which has not taken all of it yet. */
+  private inFlight: readonly Buffer[] | undefined;
+  private inFlightBytes = 0;
   private writer: 'free' | 'waiting' = 'free';
   private reader: HandleReader | undefined;
 
@@ -62,9 +85,13 @@ export class HandleStream implements AcceptedByteStream {
 
   write(chunk: Buffer): boolean {
     if (this.state !== 'open' || this.writing !== 'open') return false;
-    if (this.unwritten.length > 0) this.queue(chunk);
-    else this.send(chunk);
-    if (this.unwrittenBytes < writerHighBytes) return this.failure === undefined;
+    this.queue.push(chunk);
+    this.queuedBytes += chunk.length;
+    if (this.inFlight === undefined) {
+      if (chunk.length < gatherFromBytes || this.queuedBytes >= gatherToBytes) this.flush();
+      else if (this.queue.length === 1) gather(this);
+    }
+    if (this.queuedBytes + this.inFlightBytes < writerHighBytes) return this.failure === undefined;
     this.writer = 'waiting';
     return false;
   }
@@ -72,7 +99,28 @@ export class HandleStream implements AcceptedByteStream {
   end(): void {
     if (this.state !== 'open' || this.writing !== 'open') return;
     this.writing = 'ending';
-    if (this.unwritten.length === 0) this.shutDown();
+    this.flush();
+    if (this.inFlight === undefined && this.queue.length === 0) this.shutDown();
+  }
+
+  /** Gives the kernel all that waits, in one call. */
+  flush(): void {
+    if (this.inFlight !== undefined || this.queue.length === 0 || this.state !== 'open' || this.failure) return;
+    const chunks = this.queue;
+    const bytes = this.queuedBytes;
+    const [first] = chunks;
+    const result = writeTo(this.handle, chunks.length === 1 && first !== undefined ? first : chunks, (status) =>
+      this.wrote(status),
+    );
+    if (result === 'pending') {
+      this.inFlight = chunks;
+      this.inFlightBytes = bytes;
+      this.queue = [];
+    } else if (result === 'done') {
+      for (const chunk of chunks) release(chunk);
+      chunks.length = 0;
+    } else this.failSoon(errorOf('write', result));
+    if (this.failure === undefined) this.queuedBytes = 0;
   }
 
   reset(reason?: Error): void {
@@ -101,41 +149,19 @@ export class HandleStream implements AcceptedByteStream {
     this.closeIfEnded();
   }
 
-  private queue(chunk: Buffer): void {
-    this.unwritten.push(chunk);
-    this.unwrittenBytes += chunk.length;
-  }
-
-  private send(chunk: Buffer): void {
-    const result = writeTo(this.handle, chunk, (status) => this.wrote(status));
-    if (result === 'done') release(chunk);
-    else if (result === 'pending') {
-      this.unwritten.unshift(chunk);
-      this.unwrittenBytes += chunk.length;
-    } else this.failSoon(errorOf('write', result));
-  }
-
   private wrote(status: number): void {
     if (this.state !== 'open') return;
     if (status < 0) return void this.fail(errorOf('write', status));
-    release(this.takeFirst());
-    while (this.unwritten.length > 0) {
-      const chunk = this.takeFirst();
-      const before = this.unwritten.length;
-      this.send(chunk);
-      if (this.unwritten.length > before || this.failure) return;
-    }
+    for (const chunk of this.inFlight ?? []) release(chunk);
+    this.inFlight = undefined;
+    this.inFlightBytes = 0;
+    this.flush();
+    if (this.inFlight !== undefined || this.failure) return;
     if (this.writing === 'ending') this.shutDown();
     else if (this.writer === 'waiting' && this.writing === 'open') {
       this.writer = 'free';
       this.sink?.onWritable();
     }
-  }
-
-  private takeFirst(): Buffer {
-    const chunk = this.unwritten.shift() ?? noBytes;
-    this.unwrittenBytes -= chunk.length;
-    return chunk;
   }
 
   private shutDown(): void {
@@ -168,15 +194,17 @@ export class HandleStream implements AcceptedByteStream {
 
   private close(how: 'ended' | 'reset'): void {
     this.state = 'closing';
-    this.handle.onread = () => undefined;
+    this.handle.onread = ignoreRead;
     const closed = (): void => this.closed();
     if (how === 'ended' || this.handle.reset(closed) < 0) this.handle.close(closed);
   }
 
   private closed(): void {
     this.state = 'closed';
-    for (const chunk of this.unwritten) release(chunk);
-    this.unwritten = [];
+    for (const chunk of this.inFlight ?? []) release(chunk);
+    for (const chunk of this.queue) release(chunk);
+    this.inFlight = undefined;
+    this.queue = [];
     this.reader?.close();
     this.sink?.onClose(this.failure);
   }

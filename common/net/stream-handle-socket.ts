@@ -12,6 +12,7 @@ export interface StreamHandle {
   readStart(): number;
   readStop(): number;
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
+  writev(request: WriteRequest, chunks: readonly Uint8Array[], areBuffers: true): number;
   shutdown(request: CompletedRequest): number;
   close(onClosed: () => void): void;
 }
@@ -40,7 +41,7 @@ interface CompletedRequest {
 
 interface WriteRequest extends CompletedRequest {
   /** Keeps the bytes alive while the kernel takes them. */
-  buffer?: Uint8Array;
+  buffer?: Uint8Array | readonly Uint8Array[];
 }
 
 interface Bindings {
@@ -127,14 +128,14 @@ let spareWrite: WriteRequest | undefined;
  */
 export function writeTo(
   handle: StreamHandle,
-  bytes: Uint8Array,
+  bytes: Uint8Array | readonly Uint8Array[],
   onDone: (status: number) => void,
 ): 'done' | 'pending' | number {
   const { WriteWrap, results, wroteLater } = bindings();
   const request = spareWrite ?? new WriteWrap();
   spareWrite = undefined;
   request.oncomplete = onDone;
-  const status = handle.writeBuffer(request, bytes);
+  const status = bytes instanceof Uint8Array ? handle.writeBuffer(request, bytes) : handle.writev(request, bytes, true);
   if (status !== 0) return status;
   if (results[wroteLater] === 0) {
     spareWrite = request;
