@@ -6,6 +6,7 @@ import type { WorkloadCertificate } from '../identity/certificate.ts';
 import type { Identity } from '../identity/identity.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
+import { handshakePace } from '../tls/handshake-pace.ts';
 import { secureAsClient } from '../tls/tls-client.ts';
 import type { TunnelTarget } from './hbone.ts';
 
@@ -49,6 +50,7 @@ export async function dialTunnel(dial: TunnelDial): Promise<OpenTunnel> {
   const socket = await connectSocket(dial, peerName);
   try {
     const timeoutMs = times.handshakeTimeoutMs;
+    await handshakePace.begin();
     const secured = await secureAsClient({ socket, certificate, expected: target.expected, timeoutMs, peerName });
     const connection = new Http2Connection({
       socket: secured.socket,

@@ -10,6 +10,7 @@ import { createLastOut } from '../last-out.ts';
 import type { Logger } from '../log.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { AcceptedSocket } from '../net/socket-factory.ts';
+import { handshakePace } from '../tls/handshake-pace.ts';
 import type { SecuredSocket } from '../tls/tls-client.ts';
 import { secureAsServer } from '../tls/tls-server.ts';
 import { PendingRequest } from './connect-request.ts';
@@ -86,6 +87,7 @@ class AcceptingServer implements TunnelServer {
     }
     const timeoutMs = this.times.handshakeTimeoutMs;
     const certificate = await certificateInTime(this.options.certificates, identity, timeoutMs);
+    await handshakePace.begin();
     if (accepted.socket.destroyed)
       throw new MeshError('CONNECTION_RESET', `${peerName} gave up before its TLS handshake`);
     const secured = await secureAsServer({ socket: accepted.socket, certificate, timeoutMs, peerName });
