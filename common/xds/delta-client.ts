@@ -25,6 +25,9 @@ export interface DeltaClientOptions {
 
 export interface DeltaClient {
   start(): void;
+  /** Sent now where there is a stream; a new one begins with it. */
+  ask(name: string): void;
+  giveUp(name: string): void;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -37,6 +40,8 @@ class ReconnectingClient implements DeltaClient {
   readonly #options: DeltaClientOptions;
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  /** Once its first requests are sent. */
+  #stream: GrpcStream | undefined;
 
   constructor(options: DeltaClientOptions) {
     this.#options = options;
@@ -44,6 +49,16 @@ class ReconnectingClient implements DeltaClient {
 
   start(): void {
     this.#running = this.#run();
+  }
+
+  ask(name: string): void {
+    const request = this.#options.session.ask(name);
+    this.#stream?.send(request);
+  }
+
+  giveUp(name: string): void {
+    const request = this.#options.session.giveUp(name);
+    this.#stream?.send(request);
   }
 
   async close(): Promise<void> {
@@ -76,11 +91,16 @@ class ReconnectingClient implements DeltaClient {
       stream = await this.#open();
       log.info({ address: controlPlane.address }, 'xDS connected');
       for (const request of await runInSlices(session.begin(), () => {}, this.#closing.signal)) stream.send(request);
+      // In one go with what comes after, so that no name that is asked for is left out, or sent twice.
+      const asked = session.askAgain();
+      if (asked !== undefined) stream.send(asked);
+      this.#stream = stream;
       for await (const response of stream.messages()) await this.#answer(stream, response);
       return { kind: 'complete', reason: 'ended by the server' };
     } catch (error) {
       return stream === undefined ? understandDial(error) : understandFailure(error);
     } finally {
+      this.#stream = undefined;
       stream?.close();
     }
   }
@@ -103,7 +123,7 @@ class ReconnectingClient implements DeltaClient {
   async #answer(stream: GrpcStream, response: GrpcMessage): Promise<void> {
     const { session, onStep, onReceived } = this.#options;
     const received = await runInSlices(session.receive(response), onStep, this.#closing.signal);
-    stream.send(received.answer);
+    for (const answer of received.answers) stream.send(answer);
     onReceived(received);
   }
 }

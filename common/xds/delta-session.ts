@@ -1,10 +1,11 @@
 // The delta xDS protocol without its stream: a new stream or a response in, requests and mesh updates out (ztunnel.md §6.2,
-// §6.4). Steps of a generator are small; whoever runs them may do other work in between. One response after the other.
+// §6.3, §6.4). Steps of a generator are small; whoever runs them may do other work in between. One response after the other.
 import { MeshError } from '../errors.ts';
 import type { MeshUpdate } from '../mesh/mesh-source.ts';
 import {
   type DeltaRequest,
   type DiscoveryNode,
+  type DiscoveryResource,
   encodeDeltaRequest,
   encodeVersions,
   readDeltaResponse,
@@ -28,11 +29,20 @@ export interface Received {
   readonly removed: number;
   /** Sum of the resources' own bytes. */
   readonly bytes: number;
+  /** The first of those that were refused, and how many there were. */
   readonly rejected: readonly Rejection[];
-  /** The ACK or NACK to send. */
-  readonly answer: Buffer;
+  readonly rejectedCount: number;
+  /** Names that were asked for, and what became of them. */
+  readonly told: readonly Told[];
+  /** What to send: the ACK or NACK, and after it what is no longer subscribed to. */
+  readonly answers: readonly Buffer[];
   /** `complete` once every type has been acknowledged. */
   readonly sync: 'waiting' | 'complete';
+}
+
+export interface Told {
+  readonly name: string;
+  readonly kind: 'found' | 'absent';
 }
 
 export interface DeltaSession {
@@ -40,12 +50,32 @@ export interface DeltaSession {
   begin(): Generator<Step, readonly Buffer[]>;
   /** @param response its bytes, in pieces. @throws MeshError RESOURCE_INVALID when it as a whole cannot be read */
   receive(response: readonly Uint8Array[]): Generator<Step, Received>;
+  /**
+   * A name that the mesh misses, of the type that is on demand: `network/ip`, `namespace/hostname` or a uid. It is told by a
+   * response, or on a new stream, until it is given up. @returns the request
+   */
+  ask(name: string): Buffer;
+  /** The request for all that still wait for their answer, which is sent after the first ones of a new stream. */
+  askAgain(): Buffer | undefined;
+  /** @returns the request that takes it back */
+  giveUp(name: string): Buffer;
   /** How many resources are held, by type URL. */
   held(): ReadonlyMap<string, number>;
 }
 
+export interface DeltaSessionOptions {
+  readonly node: DiscoveryNode;
+  /** In the order in which they are subscribed to. */
+  readonly types: readonly ResourceType[];
+  /** Of this type only what is asked for is wanted, and what the server adds; undefined: all of every type. */
+  readonly onDemand?: ResourceType | undefined;
+}
+
 interface TypeState {
   readonly type: ResourceType;
+  readonly wanted: 'all' | 'asked';
+  /** Names that wait for their answer. */
+  readonly asked: Set<string>;
   readonly subscription: Subscription;
   /** Whether an answer has come on this stream. */
   stream: 'fresh' | 'answered';
@@ -61,15 +91,12 @@ const maxVersionsBytes = 3 * 1_048_576;
 /** How many reasons a NACK carries, and how long it may be. */
 const maxReasons = 20;
 const maxReasonLength = 400;
+/** Every name there is. */
+const anything = '*';
 
-/** @param types in the order in which they are subscribed to */
-export function createDeltaSession(node: DiscoveryNode, types: readonly ResourceType[]): DeltaSession {
-  const states = new Map(
-    types.map((type): [string, TypeState] => [
-      type.typeUrl,
-      { type, subscription: new Subscription(), stream: 'fresh', sync: 'waiting' },
-    ]),
-  );
+export function createDeltaSession({ node, types, onDemand }: DeltaSessionOptions): DeltaSession {
+  const states = new Map(types.map((type) => [type.typeUrl, beginType(type, type === onDemand ? 'asked' : 'all')]));
+  const demanded = onDemand && states.get(onDemand.typeUrl);
   const sync = (): Received['sync'] =>
     [...states.values()].every((state) => state.sync === 'complete') ? 'complete' : 'waiting';
 
@@ -78,8 +105,11 @@ export function createDeltaSession(node: DiscoveryNode, types: readonly Resource
       const requests: Buffer[] = [];
       for (const [typeUrl, state] of states) {
         state.stream = 'fresh';
-        const initialVersions = yield* encodeVersions(state.subscription.begin(maxVersionsBytes));
-        requests.push(encodeDeltaRequest({ node, typeUrl, initialVersions }));
+        const untold = state.wanted === 'all' ? 'left-out' : 'told';
+        const initialVersions = yield* encodeVersions(state.subscription.begin(maxVersionsBytes, untold));
+        // Both ways at once: the server shall not take a request without names for one that wants everything.
+        const names = state.wanted === 'all' ? {} : { subscribe: [anything], unsubscribe: [anything] };
+        requests.push(encodeDeltaRequest({ node, typeUrl, initialVersions, ...names }));
       }
       return requests;
     },
@@ -88,67 +118,113 @@ export function createDeltaSession(node: DiscoveryNode, types: readonly Resource
       const response = yield* readDeltaResponse(message);
       const { typeUrl, nonce, removed } = response;
       const state = states.get(typeUrl);
-      const rejected: Rejection[] = [];
-      let bytes = 0;
+      const taken: Taken = { bytes: 0, rejected: [], rejectedCount: 0, told: [] };
       if (state !== undefined) {
-        bytes = yield* takeResources(state, resourcesOf(message), rejected);
+        yield* takeResources(state, resourcesOf(message), taken);
         yield* takeRemovals(state, removed);
         if (state.stream === 'fresh') yield* takeRemovals(state, state.subscription.takeUnconfirmed());
+        noteAbsent(state, removed, taken);
         state.stream = 'answered';
-        if (rejected.length === 0) state.sync = 'complete';
+        if (taken.rejectedCount === 0) state.sync = 'complete';
       }
       const refusal: Partial<DeltaRequest> =
-        rejected.length === 0 ? {} : { errorMessage: describeRejections(rejected) };
-      const answer = encodeDeltaRequest({ typeUrl, responseNonce: nonce, ...refusal });
-      return { typeUrl, resources: response.resources, removed: removed.length, bytes, rejected, answer, sync: sync() };
+        taken.rejectedCount === 0 ? {} : { errorMessage: describeRejections(taken) };
+      const answers = [encodeDeltaRequest({ typeUrl, responseNonce: nonce, ...refusal })];
+      const unsubscribe = state === undefined ? [] : namesToLeave(state, removed, taken);
+      if (unsubscribe.length > 0) answers.push(encodeDeltaRequest({ typeUrl, unsubscribe }));
+      return { typeUrl, resources: response.resources, removed: removed.length, ...taken, answers, sync: sync() };
+    },
+
+    ask(name) {
+      demanded?.asked.add(name);
+      return encodeDeltaRequest({ typeUrl: onDemand?.typeUrl ?? '', subscribe: [name] });
+    },
+
+    askAgain() {
+      if (demanded === undefined || demanded.asked.size === 0) return undefined;
+      return encodeDeltaRequest({ typeUrl: demanded.type.typeUrl, subscribe: [...demanded.asked] });
+    },
+
+    giveUp(name) {
+      demanded?.asked.delete(name);
+      return encodeDeltaRequest({ typeUrl: onDemand?.typeUrl ?? '', unsubscribe: [name] });
     },
 
     held: () => new Map([...states].map(([typeUrl, { subscription }]) => [typeUrl, subscription.size])),
   };
 }
 
-/** @returns the bytes of all */
-function* takeResources(
-  state: TypeState,
-  resources: Iterable<Uint8Array>,
-  rejected: Rejection[],
-): Generator<Step, number> {
-  let total = 0;
+function beginType(type: ResourceType, wanted: TypeState['wanted']): TypeState {
+  // What comes only when it is asked for is never there as a whole: nobody waits for it.
+  const sync = wanted === 'all' ? 'waiting' : 'complete';
+  return { type, wanted, asked: new Set(), subscription: new Subscription(), stream: 'fresh', sync };
+}
+
+/** What a response has come to so far. */
+interface Taken {
+  bytes: number;
+  readonly rejected: Rejection[];
+  rejectedCount: number;
+  readonly told: Told[];
+}
+
+function* takeResources(state: TypeState, resources: Iterable<Uint8Array>, taken: Taken): Generator<Step, void> {
   let update = draftUpdate();
   let [count, size] = [0, 0];
   for (const resource of resources) {
     size += resource.length;
-    const outcome = takeResource(state, resource, update);
-    if (outcome.kind === 'rejected') rejected.push(outcome);
-    total += outcome.bytes;
+    takeResource(state, resource, update, taken);
     if (++count < resourcesPerStep && size < bytesPerStep) continue;
     yield update;
     update = draftUpdate();
     [count, size] = [0, 0];
   }
   if (count > 0) yield update;
-  return total;
 }
 
-type Outcome = { readonly kind: 'taken'; readonly bytes: number } | (Rejection & { kind: 'rejected'; bytes: number });
-
-function takeResource({ type, subscription }: TypeState, bytes: Uint8Array, update: UpdateDraft): Outcome {
+function takeResource(state: TypeState, bytes: Uint8Array, update: UpdateDraft, taken: Taken): void {
+  const { type, subscription } = state;
   let name = '';
   try {
     const resource = readResource(bytes);
     name = resource.name;
+    taken.bytes += resource.value.length;
+    noteFound(state, resource, taken);
     if (bytes.length > maxResourceBytes) {
       throw new MeshError('RESOURCE_INVALID', `it has ${bytes.length} bytes, more than ${maxResourceBytes}`);
     }
-    subscription.confirm(name);
     const replaced = subscription.keep(name, resource.version, type.add(resource.value, update));
     if (replaced !== undefined) type.remove(replaced, update);
-    return { kind: 'taken', bytes: resource.value.length };
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
-    subscription.confirm(name);
-    return { kind: 'rejected', name, reason: error.message, bytes: bytes.length };
+    taken.rejectedCount += 1;
+    if (taken.rejected.length < maxReasons) taken.rejected.push({ name, reason: error.message });
   }
+  subscription.confirm(name);
+}
+
+/** Whoever asked by an address finds it among the aliases. */
+function noteFound({ asked }: TypeState, { name, aliases }: DiscoveryResource, taken: Taken): void {
+  if (asked.size === 0) return;
+  for (const each of [name, ...aliases]) if (asked.delete(each)) taken.told.push({ name: each, kind: 'found' });
+}
+
+function noteAbsent({ asked }: TypeState, removed: readonly string[], taken: Taken): void {
+  for (const name of removed) if (asked.delete(name)) taken.told.push({ name, kind: 'absent' });
+}
+
+/**
+ * istiod goes on with what it has found under its own name, and answers to no name twice while it is subscribed to: what is
+ * not there, or was asked for by an address, is left, so that it can be asked for again.
+ */
+function namesToLeave(
+  { wanted, subscription }: TypeState,
+  removed: readonly string[],
+  { told }: Taken,
+): readonly string[] {
+  if (wanted === 'all') return [];
+  const names = new Set([...removed, ...told.map(({ name }) => name)]);
+  return [...names].filter((name) => !subscription.has(name));
 }
 
 /** After the updates of the same response, as ztunnel does. */
@@ -160,8 +236,8 @@ function* takeRemovals({ type, subscription }: TypeState, names: readonly string
   }
 }
 
-function describeRejections(rejected: readonly Rejection[]): string {
-  const shown = rejected.slice(0, maxReasons).map(({ name, reason }) => `${name}: ${reason}`.slice(0, maxReasonLength));
-  const more = rejected.length - shown.length;
+function describeRejections({ rejected, rejectedCount }: Taken): string {
+  const shown = rejected.map(({ name, reason }) => `${name}: ${reason}`.slice(0, maxReasonLength));
+  const more = rejectedCount - shown.length;
   return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }

@@ -43,6 +43,8 @@ export interface DeltaResponse {
 export interface DiscoveryResource {
   readonly name: string;
   readonly version: string;
+  /** Other names for it: `network/ip` of a workload or service. */
+  readonly aliases: readonly string[];
   /** What is inside; empty where the resource holds nothing. */
   readonly value: Uint8Array;
 }
@@ -155,6 +157,7 @@ export function* resourcesOf(pieces: readonly Uint8Array[]): Generator<Uint8Arra
 interface ResourceDraft {
   name: string;
   version: string;
+  aliases: readonly string[];
   value: Uint8Array;
 }
 
@@ -179,9 +182,18 @@ const resourceFields: Fields<ResourceDraft> = {
   3: text((resource, value) => {
     resource.name = value;
   }),
+  4: text((resource, value) => {
+    resource.aliases = [...resource.aliases, value];
+  }),
 };
+const noAliases: readonly string[] = [];
 
 /** @throws MeshError RESOURCE_INVALID */
 export function readResource(resource: Uint8Array): DiscoveryResource {
-  return decodeMessage(resource, resourceFields, { name: '', version: '', value: nothing }, 'Resource');
+  return decodeMessage(
+    resource,
+    resourceFields,
+    { name: '', version: '', aliases: noAliases, value: nothing },
+    'Resource',
+  );
 }

@@ -34,6 +34,10 @@ export class Subscription {
     return key;
   }
 
+  has(name: string): boolean {
+    return this.#versions.has(name);
+  }
+
   get size(): number {
     return this.#versions.size;
   }
@@ -41,14 +45,14 @@ export class Subscription {
   /**
    * A new stream: what it is told of what is held, as far as there is room. A resource that is not told, the server must
    * send again if it still has it. Those are the ones without a version too: they cannot be told from their former selves
-   * (istiod sends policies so, and names none that is gone).
+   * (istiod sends policies so, and names none that is gone). A server that sends only what it is asked for must be told them.
    */
-  *begin(roomBytes: number): Iterable<readonly [name: string, version: string]> {
+  *begin(roomBytes: number, unversioned: 'left-out' | 'told'): Iterable<readonly [name: string, version: string]> {
     this.#unconfirmed = new Set();
     let left = roomBytes;
     for (const [name, version] of this.#versions) {
       left -= name.length + version.length + entryBytes;
-      if (version === '' || left < 0) this.#unconfirmed.add(name);
+      if ((version === '' && unversioned === 'left-out') || left < 0) this.#unconfirmed.add(name);
       else yield [name, version];
     }
   }

@@ -24,6 +24,19 @@ const messageBytes: MetricDefinition = {
   labelNames: ['url'],
 };
 
+const demands: MetricDefinition = {
+  name: 'ambientd_xds_on_demand_total',
+  help: 'The total number of names that were asked for because a connection needed them (XDS_ON_DEMAND), by outcome (unstable)',
+  kind: 'counter',
+  labelNames: ['outcome'],
+};
+
+/** Istio's ztunnel counts these not. */
+export function createDemandCounter(recorder: Recorder): Readonly<Record<'found' | 'absent' | 'unanswered', Series>> {
+  const of = (outcome: string): Series => recorder.counter(demands, [outcome]);
+  return { found: of('found'), absent: of('absent'), unanswered: of('unanswered') };
+}
+
 export interface XdsCounters {
   ended(reason: TerminationReason): void;
   received(received: Received): void;

@@ -143,6 +143,7 @@ export function encodePolicy(policy: AuthorizationPolicy): Buffer {
 export interface SentResource {
   readonly name: string;
   readonly version?: string;
+  readonly aliases?: readonly string[];
   readonly value: Uint8Array;
 }
 
@@ -162,7 +163,12 @@ export function encodeResponse({
   return encode('DeltaResponse', {
     typeUrl,
     nonce,
-    resources: resources.map(({ name, version, value }) => ({ name, version, resource: { typeUrl, value } })),
+    resources: resources.map(({ name, version, aliases, value }) => ({
+      name,
+      version,
+      aliases,
+      resource: { typeUrl, value },
+    })),
     removedResources: removed,
   });
 }

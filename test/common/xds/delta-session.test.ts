@@ -27,12 +27,16 @@ const node = describeNode({
 interface Held {
   readonly session: DeltaSession;
   readonly mesh: MeshIndex;
-  receive(response: SentResponse): Received & { readonly request: ReturnType<typeof readRequest> };
+  receive(response: SentResponse): Received & {
+    /** The ACK or NACK. */
+    readonly request: ReturnType<typeof readRequest>;
+    readonly more: readonly ReturnType<typeof readRequest>[];
+  };
   begin(): readonly ReturnType<typeof readRequest>[];
 }
 
-function hold(): Held {
-  const session = createDeltaSession(node, [addressType, authorizationType]);
+function hold(onDemand?: typeof addressType): Held {
+  const session = createDeltaSession({ node, types: [addressType, authorizationType], onDemand });
   const mesh = createMeshIndex();
   const run = <T>(work: Generator<Step, T>): T => {
     for (;;) {
@@ -46,7 +50,8 @@ function hold(): Held {
     mesh,
     receive(response) {
       const received = run(session.receive([encodeResponse(response)]));
-      return { ...received, request: readRequest(received.answer) };
+      const [request = {}, ...more] = received.answers.map((bytes) => readRequest(bytes));
+      return { ...received, request, more };
     },
     begin: () => run(session.begin()).map((bytes) => readRequest(bytes)),
   };
@@ -225,4 +230,76 @@ t.test('a big response comes in small steps', async (t) => {
   }
   t.equal(workloads, 5_000);
   t.ok(steps > 78);
+});
+
+t.test('of very many refusals the first are told, and the others counted', async (t) => {
+  const held = hold();
+  held.begin();
+  const resources = Array.from({ length: 3_000 }, (_, index) => ({ name: `bad-${index}`, value: Buffer.from([0xff]) }));
+  const { rejected, rejectedCount, request } = held.receive({ nonce: '1', resources });
+  t.equal(rejectedCount, 3_000);
+  t.equal(rejected.length, 20);
+  t.match(request.errorDetail?.message, /^bad-0: .*; bad-19: .*; and 2980 more$/);
+});
+
+t.test('on demand', async (t) => {
+  const named = (name: string, ...aliases: string[]): SentResource => ({ ...sent(name), aliases });
+  const podName = (name: string) => `Kubernetes//Pod/default/${name}`;
+
+  t.test('addresses are wanted by name only, policies all, and only these are waited for', async (t) => {
+    const held = hold(addressType);
+    const [addresses, authorizations] = held.begin();
+    t.match(addresses, { typeUrl: addressTypeUrl, subscribe: ['*'], unsubscribe: ['*'] });
+    t.notOk(authorizations?.subscribe);
+    t.equal(held.receive({ typeUrl: authorizationTypeUrl, nonce: '1' }).sync, 'complete');
+  });
+
+  t.test('what was asked for by an address is found by its alias, and can be asked for again', async (t) => {
+    const held = hold(addressType);
+    held.begin();
+    t.same(readRequest(held.session.ask('/10.0.0.1')), { typeUrl: addressTypeUrl, subscribe: ['/10.0.0.1'] });
+    const received = held.receive({ nonce: '1', resources: [named('a', '/10.0.0.1'), named('b')] });
+    t.same(received.told, [{ name: '/10.0.0.1', kind: 'found' }]);
+    t.same(received.more, [{ typeUrl: addressTypeUrl, unsubscribe: ['/10.0.0.1'] }]);
+    t.same(names(held), ['a', 'b'], 'with what the server adds');
+    t.same(held.receive({ nonce: '2', resources: [named('a', '/10.0.0.1')] }).told, [], 'told once');
+  });
+
+  t.test('what was asked for by its own name stays subscribed to until it is gone', async (t) => {
+    const held = hold(addressType);
+    held.begin();
+    held.session.ask(podName('a'));
+    const found = held.receive({ nonce: '1', resources: [named('a')] });
+    t.same([found.told, found.more], [[{ name: podName('a'), kind: 'found' }], []]);
+    const gone = held.receive({ nonce: '2', removed: [podName('a')] });
+    t.same(gone.more, [{ typeUrl: addressTypeUrl, unsubscribe: [podName('a')] }]);
+    t.same(names(held), []);
+  });
+
+  t.test('what is not there is told as absent', async (t) => {
+    const held = hold(addressType);
+    held.begin();
+    held.session.ask('/1.1.1.1');
+    const received = held.receive({ nonce: '1', removed: ['/1.1.1.1', '/2.2.2.2'] });
+    t.same(received.told, [{ name: '/1.1.1.1', kind: 'absent' }]);
+    t.same(received.more, [{ typeUrl: addressTypeUrl, unsubscribe: ['/1.1.1.1', '/2.2.2.2'] }]);
+  });
+
+  t.test(
+    'a new stream is told all that is held, whatever its version, and asked again for what was not told',
+    async (t) => {
+      const held = hold(addressType);
+      held.begin();
+      for (const name of ['/10.0.0.1', '/10.0.0.2', '/10.0.0.3']) held.session.ask(name);
+      held.session.giveUp('/10.0.0.3');
+      held.receive({ nonce: '1', resources: [{ ...named('a', '/10.0.0.1'), version: '' }] });
+      const [addresses] = held.begin();
+      t.same(addresses?.initialResourceVersions, { [podName('a')]: '' });
+      const again = held.session.askAgain();
+      t.same(again && readRequest(again), { typeUrl: addressTypeUrl, subscribe: ['/10.0.0.2'] });
+      held.receive({ nonce: '2', removed: [podName('a'), '/10.0.0.2'] });
+      t.same(names(held), [], 'what went meanwhile is noticed');
+      t.equal(held.session.askAgain(), undefined);
+    },
+  );
 });
