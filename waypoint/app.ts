@@ -28,6 +28,7 @@ import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import type { WaypointConfig } from './config.ts';
 import { describedWorkload } from './described-workload.ts';
+import { type Authorization, createAuthorization } from './filters/authorization.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { createAdmission } from './listener/admit-stream.ts';
 import { createMeshSource } from './mesh-source.ts';
@@ -49,19 +50,19 @@ const tasks = { state: 'state', certificate: 'certificate', listener: 'HBONE lis
 export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoint {
   const log = logging.logger('waypoint');
   const readiness = createReadiness(Object.values(tasks));
-  const metrics = createMetricsRegistry(config.series);
-  metrics.readAtScrape(readRuntimeMetrics());
-  metrics.readAtScrape(readLogMetrics(logging));
+  const metrics = createMetrics(config, logging);
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
   const upstreams = createUpstreams({ config, logging, mesh, credentials });
   const collectors = createCollectors({ config, logging, mesh, upstreams, recorder: metrics.recorder });
   const telemetry = createTelemetry(config, logging, metrics.recorder, collectors);
   const routing = createRouting(mesh, config);
-  const path = createDataPath({ config, logging, mesh, routing, telemetry, credentials, upstreams });
+  const authorization = createAuthorization(config);
+  const path = createDataPath({ config, logging, mesh, routing, authorization, telemetry, credentials, upstreams });
   const onResources = (resources: WaypointResources): void => {
     telemetry.useResources(resources);
     routing.useResources(resources);
+    authorization.usePolicies(resources.policies);
     readiness.done(tasks.state);
   };
   const source = createMeshSource({ config, writer: mesh, recorder: metrics.recorder, logging, onResources });
@@ -107,6 +108,13 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   };
 }
 
+function createMetrics(config: WaypointConfig, logging: Logging): MetricsRegistry {
+  const metrics = createMetricsRegistry(config.series);
+  metrics.readAtScrape(readRuntimeMetrics());
+  metrics.readAtScrape(readLogMetrics(logging));
+  return metrics;
+}
+
 function createCredentials(config: WaypointConfig, logging: Logging) {
   const ca = createCaClient({ ...config.ca, clusterId: config.clusterId, askAs: 'workload' });
   const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
@@ -147,6 +155,7 @@ interface DataPathParts {
   readonly logging: Logging;
   readonly mesh: MeshView;
   readonly routing: Routing;
+  readonly authorization: Authorization;
   readonly telemetry: WaypointTelemetry;
   readonly credentials: ReturnType<typeof createCredentials>;
   readonly upstreams: ReturnType<typeof createUpstreams>;
@@ -198,12 +207,13 @@ function createCollectors({ config, logging, mesh, upstreams, recorder }: Collec
   return createOtlpCollectors({ mesh, self, clients, resource, recorder, log: logging.logger('access') });
 }
 
-function createDataPath({ config, logging, mesh, routing, telemetry, credentials, upstreams }: DataPathParts) {
+function createDataPath(parts: DataPathParts) {
+  const { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams } = parts;
   const log = logging.logger('waypoint');
   const { certificates, identity } = credentials;
   const { self, sockets, dial, clients } = upstreams;
   const http = createHttpServer();
-  const traffic = createTraffic({ mesh, self, http, clients, dial, routing, telemetry, log });
+  const traffic = createTraffic({ mesh, self, http, clients, dial, routing, authorization, telemetry, log });
   const onRequest = createAdmission({
     mesh,
     waypoint: config,

@@ -6,6 +6,7 @@ import type { MeshView } from '../common/mesh/mesh-view.ts';
 import type { AppProtocol, Workload } from '../common/mesh/workload.ts';
 import { formatSocketAddress } from '../common/net/address.ts';
 import type { ByteStream } from '../common/net/byte-stream.ts';
+import type { Authorization, Denial } from './filters/authorization.ts';
 import { type ConnectionHandling, handleConnection } from './handle-connection.ts';
 import { handleRequest, type RequestHandling } from './handle-request.ts';
 import type { HttpServer } from './http/http-server.ts';
@@ -26,6 +27,7 @@ export interface TrafficParts {
   readonly clients: ClientPool;
   readonly dial: EndpointDialer;
   readonly routing: Routing;
+  readonly authorization: Authorization;
   readonly telemetry: WaypointTelemetry;
   readonly log: Logger;
 }
@@ -42,11 +44,20 @@ const noHealthyUpstream = {
   text: 'no healthy upstream',
 } as const;
 
+/** As Envoy answers it. */
+function denied({ details, reason }: Denial) {
+  return {
+    refusal: { status: 403, flag: undefined, details, text: 'RBAC: access denied' },
+    failure: new MeshError('AUTHORIZATION_DENIED', reason),
+  };
+}
+
 export interface Traffic {
   carry(stream: ByteStream, protocol: SniffedProtocol, downstream: Downstream): void;
 }
 
-export function createTraffic({ mesh, self, http, clients, dial, routing, telemetry, log }: TrafficParts): Traffic {
+export function createTraffic(parts: TrafficParts): Traffic {
+  const { mesh, self, http, clients, dial, routing, authorization, telemetry, log } = parts;
   const now = (): number => performance.now();
   const choose = createChoice({ mesh, self });
   const requests: RequestHandling = {
@@ -55,6 +66,8 @@ export function createTraffic({ mesh, self, http, clients, dial, routing, teleme
       const { target } = downstream;
       const route = routing.forRequest(target, request, Math.random());
       const { routeName } = route;
+      const denial = authorization.ofRequest(downstream, request);
+      if (denial !== undefined) return { kind: 'refused', routeName, ...denied(denial) };
       const chosen = choose(downstream, route);
       if (chosen.kind !== 'endpoint') {
         const refusal = chosen.kind === 'none' ? noHealthyUpstream : { ...chosen.refusal, text: '' };
@@ -63,7 +76,7 @@ export function createTraffic({ mesh, self, http, clients, dial, routing, teleme
       const { endpoint, backend } = chosen;
       const protocol = chooseProtocol(appProtocolOf(target, backend), request.protocol, request.upgrade);
       const client = clients.clientFor(endpoint, protocol);
-      return { kind: 'upstream', routeName, upstream: { ...endpoint, backend, client } };
+      return { kind: 'upstream', routeName, upstream: { ...endpoint, backend, protocol, client } };
     },
     ended: telemetry.requestEnded,
   };
@@ -71,6 +84,8 @@ export function createTraffic({ mesh, self, http, clients, dial, routing, teleme
   const connections: ConnectionHandling = {
     now,
     chooseUpstream(downstream) {
+      const denial = authorization.ofConnection(downstream);
+      if (denial !== undefined) return { kind: 'refused', flags: [], failure: denied(denial).failure };
       const chosen = choose(downstream, routing.forConnection(downstream.target, Math.random()));
       if (chosen.kind === 'none') return { kind: 'refused', flags: ['UH'], failure: chosen.failure };
       if (chosen.kind === 'refused') return { kind: 'refused', flags: ['NC'], failure: chosen.failure };

@@ -51,7 +51,8 @@ function firstFailingClause(rule: PolicyRule, facts: AuthorizationFacts): readon
   return rule.find((clause) => clause.length > 0 && !clause.some((match) => isMatch(match, facts)));
 }
 
-function isMatch(match: PolicyMatch, facts: AuthorizationFacts): boolean {
+/** Absent lists pass; a match without any list never does. */
+export function isMatch(match: PolicyMatch, facts: AuthorizationFacts): boolean {
   return !isEmpty(match) && failingField(match, facts) === undefined;
 }
 

@@ -1,8 +1,9 @@
-// The resources that shape what a waypoint tells of traffic and where it sends it, out of everything there is. In: Kubernetes objects, and what was read before. Out: the
+// The resources that shape what a waypoint tells of traffic, what it lets pass and where it sends it, out of everything there is. In: Kubernetes objects, and what was read before. Out: the
 // parsed ones, and their problems; an object that cannot be used does not touch the others, and its last good version goes on.
 import { apiGroup, type KubernetesObject, objectKey } from '../../common/sources/kubernetes-object.ts';
 import type { ResourceProblem } from '../../common/sources/resource-problem.ts';
 import type { LastGood } from '../../common/sources/resources.ts';
+import { type AttachedPolicy, parseAuthorization } from './authorization.ts';
 import { parseDestinationRule } from './destination-rule.ts';
 import { parseGatewayApiRoute } from './gateway-api-route.ts';
 import { defaultMeshTelemetry, isMeshConfig, type MeshTelemetry, parseMeshTelemetry } from './mesh-telemetry.ts';
@@ -14,6 +15,7 @@ import { parseWasmPlugin, type WasmPlugin } from './wasm-plugin.ts';
 export interface WaypointResources {
   readonly telemetries: readonly TelemetryResource[];
   readonly plugins: readonly WasmPlugin[];
+  readonly policies: readonly AttachedPolicy[];
   readonly routes: readonly RouteResource[];
   readonly destinationRules: readonly DestinationRule[];
   readonly mesh: MeshTelemetry;
@@ -25,6 +27,7 @@ export interface WaypointResources {
 export const noResources: WaypointResources = {
   telemetries: [],
   plugins: [],
+  policies: [],
   routes: [],
   destinationRules: [],
   mesh: defaultMeshTelemetry,
@@ -35,6 +38,7 @@ export const noResources: WaypointResources = {
 interface Parsed {
   readonly telemetry?: TelemetryResource | undefined;
   readonly plugin?: WasmPlugin | undefined;
+  readonly policy?: AttachedPolicy | undefined;
   readonly route?: RouteResource | undefined;
   readonly destinationRule?: DestinationRule | undefined;
   readonly mesh?: MeshTelemetry;
@@ -63,6 +67,10 @@ const kinds: ReadonlyMap<string, ResourceKind> = new Map([
   [
     'extensions.istio.io/WasmPlugin',
     { parse: parseWasmPlugin, consequence: 'none of its attributes is set until then' },
+  ],
+  [
+    'security.istio.io/AuthorizationPolicy',
+    { parse: parseAuthorization, consequence: 'everything it applies to is denied until then' },
   ],
   ['networking.istio.io/VirtualService', { parse: parseVirtualService, consequence: noRoute }],
   [
@@ -95,6 +103,7 @@ export function readWaypointResources(
   return {
     telemetries: used.flatMap(({ telemetry }) => telemetry ?? []),
     plugins: used.flatMap(({ plugin }) => plugin ?? []),
+    policies: used.flatMap(({ policy }) => policy ?? []),
     routes: used.flatMap(({ route }) => route ?? []),
     destinationRules: used.flatMap(({ destinationRule }) => destinationRule ?? []),
     mesh: used.findLast(({ mesh }) => mesh !== undefined)?.mesh ?? defaultMeshTelemetry,

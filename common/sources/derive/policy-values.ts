@@ -84,7 +84,7 @@ function readAll<Value>(texts: Texts, read: (text: string) => Value | undefined)
   return { values, unreadable };
 }
 
-function readStringMatch(text: string): StringMatch {
+export function readStringMatch(text: string): StringMatch {
   if (text === '*') return { kind: 'presence' };
   if (text.startsWith('*')) return { kind: 'suffix', value: text.slice(1) };
   return text.endsWith('*') ? { kind: 'prefix', value: text.slice(0, -1) } : { kind: 'exact', value: text };
