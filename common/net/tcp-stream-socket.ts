@@ -7,19 +7,26 @@ import type { AcceptedByteStream } from './socket-factory.ts';
 import { connectionLoss } from './socket-failure.ts';
 
 export function streamOfSocket(socket: Socket): AcceptedByteStream {
-  return new SocketStream(socket);
+  return new SocketStream(socket, undefined);
+}
+
+/** @param transport what TLS stands on, so that a reset is one for the peer, too */
+export function streamOfTls(socket: Socket, transport: Socket): AcceptedByteStream {
+  return new SocketStream(socket, transport);
 }
 
 class SocketStream implements AcceptedByteStream {
   private readonly socket: Socket;
+  private readonly transport: Socket | undefined;
   private readonly peer: string;
   private sink: ByteSink | undefined;
   private failure: Error | undefined;
   private state: 'open' | 'closed' = 'open';
   private ended = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, transport: Socket | undefined) {
     this.socket = socket;
+    this.transport = transport;
     this.peer = `${socket.remoteAddress ?? 'a peer that is gone'}:${socket.remotePort ?? 0}`;
     // From the first moment: an error without a listener would end the process.
     socket.on('error', (error) => {
@@ -67,7 +74,8 @@ class SocketStream implements AcceptedByteStream {
     if (this.socket.destroyed) return;
     this.failure ??=
       reason ?? new MeshError('CONNECTION_RESET', `the connection with ${this.peer} was reset by this side`);
-    abort(this.socket);
+    if (this.transport === undefined) abort(this.socket);
+    else abortBelow(this.socket, this.transport);
   }
 
   takeSocket(start: Buffer): Socket | undefined {
@@ -106,6 +114,13 @@ function abort(socket: Socket): void {
     return;
   }
   if (isPlainTcp(socket)) Object.assign(socket, { resetAndClosing: true });
+  socket.destroy();
+}
+
+/** Destroying TLS destroys what it stands on. While its end is on its way libuv refuses a reset: then it is cut. */
+function abortBelow(socket: Socket, transport: Socket): void {
+  const isEnding = socket.writableEnded && !socket.writableFinished;
+  if (!isEnding) Object.assign(transport, { resetAndClosing: true });
   socket.destroy();
 }
 

@@ -5,7 +5,7 @@ import { certificateInTime } from '../identity/certificate-in-time.ts';
 import type { Identity } from '../identity/identity.ts';
 import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
-import { streamOfSocket } from '../net/tcp-stream-socket.ts';
+import { streamOfTls } from '../net/tcp-stream-socket.ts';
 import { secureAsClient } from '../tls/tls-client.ts';
 import { exchangePeers, type PeerExchange } from './exchange-peers.ts';
 import type { ToldPeer } from './peer-exchange-codec.ts';
@@ -44,5 +44,5 @@ export async function dialSidecar(
     timeoutMs: handshakeTimeoutMs,
     peerName: `the sidecar at ${formatSocketAddress(to)}`,
   });
-  return { peer, ...exchangePeers(streamOfSocket(socket), { alpn: socket.alpnProtocol || undefined, own }) };
+  return { peer, ...exchangePeers(streamOfTls(socket, transport), { alpn: socket.alpnProtocol || undefined, own }) };
 }

@@ -16,6 +16,8 @@ export type Told = Readonly<Record<string, unknown>>;
 /** One connection behind the TLS of a sidecar: the application's bytes, the exchange taken care of. */
 export class SidecarStream extends Duplex {
   readonly tls: TLSSocket;
+  /** What TLS stands on, where it is ours to reset. */
+  readonly transport: Socket;
   /** As its certificate has it: `URI:spiffe://…`. */
   readonly peerName: string | undefined;
   readonly faults: string[] = [];
@@ -25,9 +27,10 @@ export class SidecarStream extends Duplex {
   #reading: 'frame' | 'application';
   #held = Buffer.alloc(0);
 
-  constructor(tls: TLSSocket, frame: Buffer) {
+  constructor(tls: TLSSocket, transport: Socket, frame: Buffer) {
     super({ allowHalfOpen: true });
     this.tls = tls;
+    this.transport = transport;
     this.peerName = tls.getPeerCertificate().subjectaltname;
     this.#frame = frame;
     const exchanges = tls.alpnProtocol === 'istio-peer-exchange';
@@ -128,7 +131,7 @@ export async function startSidecarServer(options: {
   server.on('connection', (socket) => sockets.add(socket));
   server.on('tlsClientError', (error) => refusals.push(error.message));
   server.on('secureConnection', (tls) => {
-    const stream = new SidecarStream(tls, frame);
+    const stream = new SidecarStream(tls, transportOf(tls, sockets), frame);
     connections.push(stream);
     stream.on('error', () => {});
     options.serve(stream);
@@ -179,7 +182,15 @@ export async function connectAsSidecar(options: {
     checkServerIdentity: () => undefined,
   });
   await once(tls, 'secureConnect');
-  return new SidecarStream(tls, frame);
+  const stream = new SidecarStream(tls, socket, frame);
+  stream.on('error', () => {});
+  return stream;
+}
+
+/** By the port of its peer. */
+function transportOf(tls: TLSSocket, accepted: Iterable<Socket>): Socket {
+  for (const socket of accepted) if (socket.remotePort === tls.remotePort) return socket;
+  throw new Error('TLS on a socket that was not accepted here');
 }
 
 function identityOptions({ privateKeyPem: key, chainPem: cert, rootsPem: ca }: WorkloadCertificate) {

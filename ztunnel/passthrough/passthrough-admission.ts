@@ -1,5 +1,6 @@
-// Whether a plain-text connection to a pod is let through. In: both ends, the pod's workload, the mesh.
+// Whether a connection to a pod that comes without HBONE is let through. In: both ends, what is proven, the pod's workload, the mesh.
 // Out: where it goes on to, with the verdict and the service it was probably meant for, or why not. Source: ztunnel.md §4.7.
+import type { Identity } from '../../common/identity/identity.ts';
 import { authorize } from '../../common/mesh/authorize.ts';
 import { guessService } from '../../common/mesh/guess-service.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
@@ -11,6 +12,10 @@ import { describeSelfCall, type IllegalPorts } from '../illegal-ports.ts';
 export interface PassthroughFacts {
   readonly source: SocketAddress;
   readonly originalDestination: SocketAddress;
+  /** From a sidecar's certificate; undefined for plain text. */
+  readonly identity: Identity | undefined;
+  /** The service that a sidecar says it means. */
+  readonly host: string | undefined;
   /** The pod that is connected to. */
   readonly workload: Workload;
   readonly mesh: MeshView;
@@ -18,7 +23,7 @@ export interface PassthroughFacts {
 }
 
 export function decidePassthroughAdmission(facts: PassthroughFacts): Admission {
-  const { source, originalDestination: upstream, workload, mesh } = facts;
+  const { source, originalDestination: upstream, identity, workload, mesh } = facts;
   if (facts.illegalPorts.has(upstream.port)) {
     return { kind: 'reject', code: 'SELF_CALL', detail: describeSelfCall(upstream) };
   }
@@ -26,10 +31,10 @@ export function decidePassthroughAdmission(facts: PassthroughFacts): Admission {
     mesh,
     workload,
     requested: undefined,
-    forwardedHost: undefined,
+    forwardedHost: facts.host,
     upstreamPort: upstream.port,
   });
-  const verdict = authorize({ source, destination: upstream, identity: undefined }, mesh.policiesFor(workload));
+  const verdict = authorize({ source, destination: upstream, identity }, mesh.policiesFor(workload));
   if (verdict.kind === 'permit') return { kind: 'admit', upstream, service, verdict };
   const detail = `connection closed due to policy rejection: ${verdict.detail}`;
   return { kind: 'deny', code: 'AUTHORIZATION_DENIED', detail, upstream, service, verdict };

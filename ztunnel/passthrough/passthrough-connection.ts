@@ -1,9 +1,10 @@
-// One plain-text connection into a pod, from accept to end: admit it, connect to the application as its real peer, carry
-// the bytes. Source: ztunnel.md §4.7, §10.
+// One connection into a pod without HBONE, from accept to end: find out who calls, admit it, connect to the application as its real
+// peer, carry the bytes. Source: ztunnel.md §4.7, §10; sidecars: waypoint-telemetry.md §5.1.
 import { MeshError } from '../../common/errors.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
+import type { AcceptedByteStream } from '../../common/net/socket-factory.ts';
 import type { Admission } from '../admission.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
@@ -11,9 +12,10 @@ import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
 import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { decidePassthroughAdmission } from './passthrough-admission.ts';
+import { type Caller, receiveCaller, type SecuredCaller } from './receive-caller.ts';
 
 export interface PassthroughConnection {
-  readonly downstream: ByteStream;
+  readonly downstream: AcceptedByteStream;
   readonly source: SocketAddress;
   readonly originalDestination: SocketAddress;
   readonly listener: { readonly transparent: boolean };
@@ -22,17 +24,35 @@ export interface PassthroughConnection {
 /** Resolves when the connection has ended; never rejects. */
 export async function carryPassthrough(context: PodContext, connection: PassthroughConnection): Promise<void> {
   const live = context.tracker.begin();
+  let stream: ByteStream = connection.downstream;
   try {
     const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
-    await admit(context, connection, live, workload);
+    const caller = await receiveCaller(context, live, {
+      stream: connection.downstream,
+      source: connection.source,
+      workload,
+      plainIs: () => (decide(context, connection, workload, undefined).kind === 'admit' ? 'admitted' : 'refused'),
+    });
+    stream = caller.stream;
+    await admit(context, connection, live, workload, caller);
   } catch (cause) {
     const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
     const { source, originalDestination: destination } = connection;
     context.journal.deny({ source, destination, direction: 'inbound', error });
-    connection.downstream.reset(error);
+    stream.reset(error);
   } finally {
     live.end();
   }
+}
+
+function decide(
+  { mesh, illegalPorts }: PodContext,
+  { source, originalDestination }: PassthroughConnection,
+  workload: Workload,
+  secured: SecuredCaller | undefined,
+): Admission {
+  const { identity, host } = secured ?? {};
+  return decidePassthroughAdmission({ source, originalDestination, identity, host, workload, mesh, illegalPorts });
 }
 
 /** @throws MeshError for a connection that does not count */
@@ -41,12 +61,12 @@ async function admit(
   connection: PassthroughConnection,
   live: LiveConnection,
   workload: Workload,
+  { stream: downstream, secured }: Caller,
 ): Promise<void> {
-  const { mesh, illegalPorts } = context;
-  const { downstream, source, originalDestination } = connection;
-  const admission = decidePassthroughAdmission({ source, originalDestination, workload, mesh, illegalPorts });
+  const { source } = connection;
+  const admission = decide(context, connection, workload, secured);
   if (admission.kind === 'reject') throw new MeshError(admission.code, admission.detail);
-  const entry = context.journal.open(factsOf(context, connection, workload, admission));
+  const entry = context.journal.open(factsOf(context, connection, workload, secured, admission));
   if (admission.kind === 'deny') {
     const error = new MeshError(admission.code, admission.detail);
     downstream.reset(error);
@@ -55,7 +75,7 @@ async function admit(
   live.state = {
     kind: 'inbound',
     route: { protocol: 'TCP', source, originalDestination: undefined, actualDestination: admission.upstream },
-    admitted: { workload, source, destination: admission.upstream, sourceIdentity: undefined },
+    admitted: { workload, source, destination: admission.upstream, sourceIdentity: secured?.identity },
   };
   try {
     const upstream = await unlessAborted(live, dial(context, connection, admission.upstream), (late) => late.reset());
@@ -77,6 +97,7 @@ function factsOf(
   { mesh, network }: PodContext,
   { source, originalDestination }: PassthroughConnection,
   workload: Workload,
+  secured: SecuredCaller | undefined,
   { service }: Exclude<Admission, { readonly kind: 'reject' }>,
 ): ConnectionFacts {
   return {
@@ -84,10 +105,15 @@ function factsOf(
     source: {
       address: source,
       workload: mesh.workloadByAddress(network, source.ip),
-      claimed: undefined,
-      identity: undefined,
+      claimed: secured?.claimed,
+      identity: secured?.identity,
     },
-    destination: { address: originalDestination, workload, claimed: undefined, identity: undefined },
+    destination: {
+      address: originalDestination,
+      workload,
+      claimed: undefined,
+      identity: secured?.localIdentity,
+    },
     hboneAuthority: undefined,
     service,
   };

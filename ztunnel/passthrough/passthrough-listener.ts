@@ -1,5 +1,5 @@
-// The pod's plain-text port (15006): what comes in from outside the mesh, or from pods that are not enrolled, redirected
-// here by the kernel.
+// The pod's port for all that comes without HBONE (15006): from outside the mesh, from pods that are not enrolled, from sidecars;
+// redirected here by the kernel.
 import type { Listener } from '../../common/net/socket-factory.ts';
 import type { PodContext } from '../connections/pod-context.ts';
 import { carryPassthrough } from './passthrough-connection.ts';

@@ -1,25 +1,8 @@
 // What the first message of TLS says, read from bytes as OpenSSL writes them; everything else is no hello, and nothing is too long.
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { connect } from 'node:tls';
 import t from 'tap';
 import { maxClientHelloBytes, readClientHello } from '../../../common/tls/client-hello-codec.ts';
+import { helloOf } from '../../support/client-hello.ts';
 import { randomFrom } from '../../support/random-from.ts';
-
-/** The first bytes that a client of node:tls sends. */
-async function helloOf(options: { servername?: string; ALPNProtocols?: string[] }): Promise<Buffer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('no address');
-  const client = connect({ port: address.port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
-  client.on('error', () => {});
-  const [socket] = await once(server, 'connection');
-  const [bytes] = await once(socket, 'data');
-  for (const end of [client, socket]) end.destroy();
-  server.close();
-  return bytes;
-}
 
 /** The same message in records of at most `size` bytes each. */
 function inRecords(hello: Buffer, size: number): Buffer {

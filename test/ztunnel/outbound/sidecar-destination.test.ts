@@ -7,6 +7,7 @@ import { aService, aWorkload, ports } from '../../support/mesh-objects.ts';
 import { ratingsFrame } from '../../support/peer-frames.ts';
 import {
   connectThrough,
+  howItEnds,
   mustConnectThrough,
   readExactly,
   readToEnd,
@@ -149,6 +150,26 @@ t.test('much goes both ways, and one side may end first', async (t) => {
   t.ok(Buffer.from(back, 'latin1').equals(payload));
   t.same(server.connections[0]?.faults, []);
   t.match(await line(), { level: 'info', bytes_sent: 5_000_000, bytes_recv: 5_000_000 });
+});
+
+t.test('a reset reaches the other end as a reset, both ways', async (t) => {
+  const server = await sidecar(t);
+  const client = await mustConnectThrough(shell, ratings, 8080);
+  client.write('x');
+  await readExactly(client, 1);
+  const tls = server.connections[0]?.tls;
+  if (tls === undefined) throw new Error('no connection');
+  const ending = howItEnds(tls);
+  client.resetAndDestroy();
+  t.equal(await ending, 'ECONNRESET');
+  await line();
+  const second = await mustConnectThrough(shell, ratings, 8080);
+  second.write('y');
+  await readExactly(second, 1);
+  const hearing = howItEnds(second);
+  server.connections[1]?.transport.resetAndDestroy();
+  t.equal(await hearing, 'ECONNRESET');
+  await line();
 });
 
 t.test('where the port is HTTP for the sidecar, no metadata comes before it', async (t) => {

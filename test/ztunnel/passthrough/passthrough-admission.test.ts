@@ -11,6 +11,8 @@ function admit(to: string, policies: readonly AuthorizationPolicy[] = []) {
   return decidePassthroughAdmission({
     source: endAt('10.0.0.1:40000'),
     originalDestination: endAt(to),
+    identity: undefined,
+    host: undefined,
     workload,
     mesh: meshOf({ workloads: [workload], services: [aService({ name: 'web' })], policies }),
     illegalPorts: illegalPorts({ outbound: 15001, inbound: 15008, inboundPlaintext: 15006, socks5: undefined }),
