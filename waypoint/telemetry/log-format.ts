@@ -1,7 +1,8 @@
 // An access log's format, text or JSON, compiled once. In: the format as Istio's users write it. Out: a function from log facts to a line. Clients
 // cannot forge a line: quotes and control characters of what they sent are escaped. Source: waypoint-telemetry.md §6.1.
 import type { LogFacts } from './log-facts.ts';
-import { compileOperator, type LogOperator, type LogValue } from './log-operators.ts';
+import type { LogOperator, LogValue } from './log-operator.ts';
+import { compileOperator } from './log-operators.ts';
 
 /** Leaves are formats themselves; numbers and flags stay what they are. */
 export type JsonFormat = { readonly [key: string]: JsonFormat | string | number | boolean | null };
@@ -108,7 +109,7 @@ function writePieces(pieces: readonly Piece[], facts: LogFacts, absent: AbsentVa
 
 function textOfValue(value: LogValue, maxLength: number, absent: AbsentValues): string {
   if (value === undefined) return absent === 'marked' ? '-' : '';
-  return typeof value === 'number' ? String(value) : escapeText(value.slice(0, maxLength));
+  return typeof value === 'string' ? escapeText(value.slice(0, maxLength)) : String(value);
 }
 
 type Json = string | number | boolean | null | { readonly [key: string]: Json };

@@ -1,5 +1,5 @@
-// `%START_TIME(format)%`: a moment in the words of strftime, in UTC, with Envoy's `%3f` for fractions of a second and `%s` for the
-// epoch. In: milliseconds and a format. Out: text; without a format ISO 8601 with milliseconds.
+// `%START_TIME(format)%` and its kin: a moment in the words of strftime, in UTC or local time, with Envoy's `%3f` for fractions of a second
+// and `%s` for the epoch. In: milliseconds and a format. Out: text; without a format ISO 8601 with milliseconds.
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const months = [
@@ -35,21 +35,30 @@ const parts: Readonly<Record<string, Part>> = {
   B: (time) => months[time.getUTCMonth()] ?? '',
   F: (time) => time.toISOString().slice(0, 10),
   T: (time) => time.toISOString().slice(11, 19),
-  z: () => '+0000',
-  Z: () => 'UTC',
-  s: (time) => Math.floor(time.getTime() / 1000),
   '%': () => '%',
 };
 
-export function formatStartTime(epochMs: number, format: string): string {
-  const time = new Date(epochMs);
-  if (format === '') return time.toISOString();
+export type Zone = 'UTC' | 'local';
+
+export function formatStartTime(epochMs: number, format: string, zone: Zone = 'UTC'): string {
+  const minutes = zone === 'UTC' ? 0 : -new Date(epochMs).getTimezoneOffset();
+  const time = new Date(epochMs + minutes * 60_000);
+  if (format === '')
+    return zone === 'UTC' ? time.toISOString() : `${time.toISOString().slice(0, -1)}${offsetOf(minutes)}`;
   return format.replace(/%([1-9]?)(s|f)|%(.)/g, (whole, digits: string, fraction: string, name: string) => {
+    const seconds = String(Math.floor(epochMs / 1000));
     if (fraction === 'f') return fractionOf(epochMs, Number(digits || 9));
     // `%3s`: the epoch with three digits after the point, written without the point.
-    if (fraction === 's' && digits !== '') return `${Math.floor(epochMs / 1000)}${fractionOf(epochMs, Number(digits))}`;
-    return String(parts[fraction ?? name]?.(time) ?? whole);
+    if (fraction === 's') return digits === '' ? seconds : `${seconds}${fractionOf(epochMs, Number(digits))}`;
+    if (name === 'z') return offsetOf(minutes);
+    if (name === 'Z') return minutes === 0 ? 'UTC' : offsetOf(minutes);
+    return String(parts[name]?.(time) ?? whole);
   });
+}
+
+function offsetOf(minutes: number): string {
+  const size = Math.abs(minutes);
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${two(size % 60)}`;
 }
 
 function fractionOf(epochMs: number, digits: number): string {

@@ -4,13 +4,15 @@ import type { Service } from '../../common/mesh/service.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import { findHeader, type HeaderList } from '../http/header-list.ts';
-import type { ExchangeEnd, RequestHead, ResponseHead } from '../http/http-exchange.ts';
+import type { ExchangeEnd, HttpProtocol, RequestHead, ResponseHead } from '../http/http-exchange.ts';
 import type { Downstream } from '../served-target.ts';
 import type { ResponseFlag } from './response-flags.ts';
 
 export interface UpstreamFacts {
   readonly workload: Workload;
   readonly address: SocketAddress;
+  /** Of HTTP, where it is spoken. */
+  readonly protocol?: HttpProtocol | undefined;
   /** What a route named instead of what was asked. */
   readonly backend?: RoutedBackend | undefined;
 }

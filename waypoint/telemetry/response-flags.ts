@@ -34,11 +34,49 @@ const flags = [
   'UDO',
 ] as const;
 
+/** In the same order. */
+const longNames: readonly string[] = [
+  'FailedLocalHealthCheck',
+  'NoHealthyUpstream',
+  'UpstreamRequestTimeout',
+  'LocalReset',
+  'UpstreamRemoteReset',
+  'UpstreamConnectionFailure',
+  'UpstreamConnectionTermination',
+  'UpstreamOverflow',
+  'NoRouteFound',
+  'DelayInjected',
+  'FaultInjected',
+  'RateLimited',
+  'UnauthorizedExternalService',
+  'RateLimitServiceError',
+  'DownstreamConnectionTermination',
+  'UpstreamRetryLimitExceeded',
+  'StreamIdleTimeout',
+  'InvalidEnvoyRequestHeaders',
+  'DownstreamProtocolError',
+  'UpstreamMaxStreamDurationReached',
+  'ResponseFromCacheFilter',
+  'NoFilterConfigFound',
+  'DurationTimeout',
+  'UpstreamProtocolError',
+  'NoClusterFound',
+  'OverloadManagerTerminated',
+  'DnsResolutionFailed',
+  'DropOverload',
+  'DownstreamRemoteReset',
+  'UnconditionalDropOverload',
+];
+
 export type ResponseFlag = (typeof flags)[number];
 
 export function flagsText(set: readonly ResponseFlag[]): string {
   if (set.length === 0) return '-';
   return flags.filter((flag) => set.includes(flag)).join(',');
+}
+
+export function flagsLongText(set: readonly ResponseFlag[]): string {
+  return longNames.filter((_, index) => set.includes(flags[index] ?? 'UDO')).join(',') || '-';
 }
 
 export function flagsBits(set: readonly ResponseFlag[]): bigint {
