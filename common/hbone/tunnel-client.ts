@@ -75,7 +75,7 @@ async function connectSocket({ sockets, target, times }: TunnelDial, peerName: s
     if (!(error instanceof MeshError) || error.code !== 'UPSTREAM_CONNECT_TIMEOUT') throw error;
     throw new MeshError(
       'TUNNEL_CONNECT_TIMEOUT',
-      `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${target.nextHop.port}: no answer from ${peerName} within ${times.connectTimeoutMs} ms`,
+      `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${target.nextHop.port}: deadline has elapsed: no answer from ${peerName} within ${times.connectTimeoutMs} ms`,
       { cause: error },
     );
   }
