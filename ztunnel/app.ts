@@ -3,9 +3,10 @@ import type { BuildVersion } from '../common/admin/config-dump.ts';
 import { dumpConfig } from '../common/admin/config-dump.ts';
 import { createReadiness } from '../common/admin/readiness.ts';
 import { createCaClient } from '../common/ca/ca-client.ts';
-import { createCertificateStore } from '../common/identity/certificate-store.ts';
+import { type CertificateStore, createCertificateStore } from '../common/identity/certificate-store.ts';
 import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
+import type { MeshWriter } from '../common/mesh/mesh-source.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
 import { createSharedMesh } from '../common/mesh/shared/shared-mesh.ts';
 import type { MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
@@ -15,6 +16,7 @@ import { createPodFleet, type PodFleet } from './inpod/pod-fleet.ts';
 import { createPodSource } from './inpod/pod-source.ts';
 import { createProxyCounters } from './inpod/proxy-metrics.ts';
 import { createMeshSource } from './mesh-sources.ts';
+import { watchNodeIdentities } from './node-identities.ts';
 import { createNodeServers } from './node-servers.ts';
 import { createNodeTelemetry } from './node-telemetry.ts';
 import { createShard, type Shard } from './shards/shard.ts';
@@ -40,9 +42,11 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
   const telemetry = createNodeTelemetry(config, logging);
   const { metrics } = telemetry;
   const mesh = createSharedMesh();
+  const ca = createCaClient(caOptions(config));
+  const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
   const source = createMeshSource({
     config,
-    writer: mesh,
+    writer: keepCertificates(config, mesh, certificates),
     recorder: metrics.recorder,
     logging,
     onObjects(objects) {
@@ -50,10 +54,9 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       shard.useObjects(objects);
     },
   });
-  const ca = createCaClient(caOptions(config));
-  const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
   const { recorder } = metrics;
-  const shard = createShard({ config, mesh, certificates, recorder, logging, sharing: 'alone' });
+  const { demand } = source;
+  const shard = createShard({ config, mesh, demand, certificates, recorder, logging, sharing: 'alone' });
 
   const onReadiness = (state: 'ready' | 'waiting'): void =>
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
@@ -112,6 +115,20 @@ function createPods({ config, logging, mesh, metrics, shards, onReadiness }: Pod
   const fleet = createPodFleet({ shards, counters, log: logging.logger('proxy') });
   const pods = createPodSource({ config, mesh, fleet, counters, log: logging.logger('inpod'), onReadiness });
   return { fleet, pods };
+}
+
+/** The node's own pods come with the mesh: their certificates are there before their first connection (ztunnel.md §7). */
+function keepCertificates(
+  { mode, nodeName }: ZtunnelConfig,
+  writer: MeshWriter,
+  certificates: CertificateStore,
+): MeshWriter {
+  if (mode.kind !== 'shared' || nodeName === undefined) return writer;
+  return watchNodeIdentities(writer, {
+    nodeName,
+    onCome: (identity) => certificates.keep(identity),
+    onGone: (identity) => certificates.forget(identity),
+  });
 }
 
 /** In dedicated mode the token is the workload's own; elsewhere it is the node's, who asks for others. */

@@ -52,6 +52,8 @@ export interface ZtunnelConfig {
   /** `TRUST_DOMAIN`, `cluster.local`: of workloads, unless the mesh's own configuration names another. */
   readonly trustDomain: string;
   readonly source: MeshSourceConfig;
+  /** `XDS_ON_DEMAND`, false: istiod tells of workloads and services when a connection needs them, and of this node's own. */
+  readonly addresses: 'all' | 'on-demand';
   readonly localMesh: LocalMeshConfig;
   readonly ca: CaConfig;
   /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m: a tunnel without connections is released after this. */
@@ -103,6 +105,7 @@ export function parseZtunnelConfig(env: Environment, fileExists: FileExists, mes
     clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
     trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
     source,
+    addresses: read.flag('XDS_ON_DEMAND', false) ? 'on-demand' : 'all',
     localMesh: readLocalMesh(read, source),
     ca: {
       ...readControlPlane(read, 'CA', defaultControlPlane(read), fileExists),

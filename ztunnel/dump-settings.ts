@@ -61,13 +61,13 @@ function dumpPorts({ explicitEntry, ports }: ZtunnelConfig) {
   };
 }
 
-function dumpControlPlanes({ ca, source }: ZtunnelConfig) {
+function dumpControlPlanes({ ca, source, addresses }: ZtunnelConfig) {
   return {
     ...dumpControlPlane('ca', ca),
     secretTtl: duration(ca.certificateLifetimeMs),
     ...(source.kind === 'xds' && {
       ...dumpControlPlane('xds', source.xds),
-      xdsOnDemand: false,
+      xdsOnDemand: addresses === 'on-demand',
       proxyMetadata: texts(source.xds.node.metadata),
     }),
   };

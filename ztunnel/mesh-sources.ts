@@ -1,6 +1,7 @@
 // Who fills the mesh of this process, as its settings say: manifests, the Kubernetes API or istiod, and beside it what is written down locally.
 import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
+import type { MeshDemand } from '../common/mesh/mesh-demand.ts';
 import type { MeshWriter } from '../common/mesh/mesh-source.ts';
 import { createKubernetesSource } from '../common/sources/kubernetes/kubernetes-source.ts';
 import { mixerKinds } from '../common/sources/kubernetes/watched-kinds.ts';
@@ -8,7 +9,7 @@ import type { KubernetesObject } from '../common/sources/kubernetes-object.ts';
 import { createManifestsSource } from '../common/sources/manifests/manifests-source.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readLocalMesh } from '../common/xds/local-mesh-client.ts';
-import { createXdsSource } from '../common/xds/xds-source.ts';
+import { createXdsSource, type XdsSource } from '../common/xds/xds-source.ts';
 import type { ZtunnelConfig } from './config.ts';
 
 export interface MeshSourceOptions {
@@ -20,11 +21,17 @@ export interface MeshSourceOptions {
   readonly onObjects: (objects: readonly KubernetesObject[]) => void;
 }
 
-/** Started when the mesh is known as a whole. */
-export function createMeshSource(options: MeshSourceOptions): Runnable {
+export interface MeshSource extends Runnable {
+  /** Undefined where the mesh is known as a whole, once started. */
+  readonly demand: MeshDemand | undefined;
+}
+
+/** Started when the mesh is known. */
+export function createMeshSource(options: MeshSourceOptions): MeshSource {
   const { config, writer } = options;
   const source = createNamedSource(options);
   return {
+    demand: source !== undefined && 'demand' in source ? source.demand : undefined,
     async start() {
       if (config.localMesh.kind !== 'none') {
         const nothing = { removedWorkloads: [], removedServices: [], removedPolicies: [] };
@@ -37,7 +44,13 @@ export function createMeshSource(options: MeshSourceOptions): Runnable {
   };
 }
 
-function createNamedSource({ config, writer, recorder, logging, onObjects }: MeshSourceOptions): Runnable | undefined {
+function createNamedSource({
+  config,
+  writer,
+  recorder,
+  logging,
+  onObjects,
+}: MeshSourceOptions): Runnable | XdsSource | undefined {
   const { clusterId, trustDomain, clusterDomain: domainSuffix, source } = config;
   switch (source.kind) {
     case 'manifests':
@@ -63,6 +76,7 @@ function createNamedSource({ config, writer, recorder, logging, onObjects }: Mes
       return createXdsSource({
         controlPlane: { ...controlPlane, clusterId },
         node,
+        addresses: config.addresses,
         writer,
         recorder,
         log: logging.logger('xds'),

@@ -33,6 +33,11 @@ t.test('explicit mode opens the explicit entry without being asked', async (t) =
   t.equal(configOf({ PROXY_MODE: 'explicit' }).explicitEntry, 'on');
 });
 
+t.test('istiod tells of everything unless it is to be asked', async (t) => {
+  t.equal(configOf({}).addresses, 'all');
+  t.equal(configOf({ XDS_ON_DEMAND: 'true' }).addresses, 'on-demand');
+});
+
 t.test('inside Kubernetes the CA is istiod unless one is named', async (t) => {
   const inside = { KUBERNETES_SERVICE_HOST: '10.96.0.1' };
   t.equal(configOf(inside).ca.address, 'https://istiod.istio-system.svc:15012');

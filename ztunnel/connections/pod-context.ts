@@ -2,6 +2,7 @@
 // tell what happened.
 import type { Gate } from '../../common/gate.ts';
 import type { CertificateSource } from '../../common/identity/certificate.ts';
+import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketFactory } from '../../common/net/socket-factory.ts';
@@ -15,6 +16,8 @@ import type { OriginalSource } from './original-source.ts';
 
 export interface PodContext {
   readonly mesh: MeshView;
+  /** Where the mesh is known in parts only: asked for what a decision would miss, before it is made. */
+  readonly demand?: MeshDemand | undefined;
   /** The network of this proxy. */
   readonly network: string;
   readonly workload: LocalWorkload;

@@ -2,12 +2,15 @@
 // with who we are, carry the bytes. Source: ztunnel.md §3.4, §4.6, §10.
 import { MeshError } from '../../common/errors.ts';
 import type { ConnectRequest } from '../../common/hbone/hbone.ts';
+import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
+import type { Admission } from '../admission.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionEntry } from '../connections/connection-journal.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
+import { learnMissed } from '../connections/learn-missed.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
 import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { baggageText } from '../connections/workload-baggage.ts';
@@ -27,6 +30,8 @@ export async function carryInbound(context: InboundContext, request: ConnectRequ
   request.onAbort(() => live.abort(peerGone(request)));
   try {
     const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
+    const { demand } = context;
+    if (demand !== undefined) await unlessAborted(live, learnRequest(context, demand, request, workload));
     await admit(context, request, live, workload);
   } catch (cause) {
     const error = asError(cause);
@@ -38,6 +43,32 @@ export async function carryInbound(context: InboundContext, request: ConnectRequ
   }
 }
 
+/** What nobody tells in time is refused where it is needed, and missing from telemetry where it is not. */
+async function learnRequest(
+  context: InboundContext,
+  demand: MeshDemand,
+  request: ConnectRequest,
+  workload: Workload,
+): Promise<void> {
+  const peer = readPeerHeaders(request.headers);
+  await learnMissed(context.mesh, demand, (mesh) => {
+    const known = { ...context, mesh };
+    decide(known, request, workload, peer);
+    inboundFacts(known, request, workload, undefined, peer);
+  });
+}
+
+function decide(
+  { mesh, network, illegalPorts }: InboundContext,
+  request: ConnectRequest,
+  workload: Workload,
+  { forwardedHost }: PeerHeaders,
+): Admission {
+  const { method, authority, peerAddress, peerIdentity, localAddress } = request;
+  const asked = { method, authority, forwardedHost, peerAddress, peerIdentity, localAddress };
+  return decideInboundAdmission({ ...asked, workload, mesh, network, illegalPorts });
+}
+
 /** @throws MeshError for a request that does not count as a connection */
 async function admit(
   context: InboundContext,
@@ -46,18 +77,7 @@ async function admit(
   workload: Workload,
 ): Promise<void> {
   const peer = readPeerHeaders(request.headers);
-  const admission = decideInboundAdmission({
-    method: request.method,
-    authority: request.authority,
-    forwardedHost: peer.forwardedHost,
-    peerAddress: request.peerAddress,
-    peerIdentity: request.peerIdentity,
-    localAddress: request.localAddress,
-    workload,
-    mesh: context.mesh,
-    network: context.network,
-    illegalPorts: context.illegalPorts,
-  });
+  const admission = decide(context, request, workload, peer);
   if (admission.kind === 'reject') throw new MeshError(admission.code, admission.detail);
   const entry = context.journal.open(inboundFacts(context, request, workload, admission.service, peer));
   if (admission.kind === 'deny') {

@@ -8,6 +8,7 @@ import type { CertificateSource } from '../../common/identity/certificate.ts';
 import { identityOf } from '../../common/identity/identity.ts';
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logger } from '../../common/log.ts';
+import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import type { Listener } from '../../common/net/socket-factory.ts';
 import type { PeerClaims } from '../../common/peer/peer-claims.ts';
@@ -36,6 +37,7 @@ export interface PodProxy extends Runnable {
 export interface NodeServices {
   readonly config: ZtunnelConfig;
   readonly mesh: MeshView;
+  readonly demand?: MeshDemand | undefined;
   readonly journal: ConnectionJournal;
   readonly openSockets: OpenSockets;
   readonly lookUpName: NameLookup;
@@ -157,12 +159,13 @@ class ServedPod implements PodProxy {
   }
 
   #outboundContext(): OutboundContext {
-    const { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims } =
+    const { config, mesh, demand, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims } =
       this.#services;
     const { sockets } = this.#pod;
     const socks5 = config.explicitEntry === 'on' ? podPorts.socks5 : undefined;
     return {
       mesh,
+      demand,
       network: config.network,
       workload: this.#workload,
       sockets,

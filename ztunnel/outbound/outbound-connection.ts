@@ -4,6 +4,7 @@ import { MeshError } from '../../common/errors.ts';
 import type { TunnelDialer } from '../../common/hbone/hbone.ts';
 import { identityOf } from '../../common/identity/identity.ts';
 import type { ResolvedHosts } from '../../common/mesh/choose-address.ts';
+import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
@@ -12,6 +13,7 @@ import { peerOfWorkload } from '../../common/peer/workload-peer.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
+import { learnMissed } from '../connections/learn-missed.ts';
 import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { connectHeaders } from './connect-headers.ts';
 import { decideOutboundRoute, type OutboundRoute } from './outbound-route.ts';
@@ -42,6 +44,8 @@ export async function carryOutbound(context: OutboundContext, connection: Outbou
   try {
     const source = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
     const random = context.random();
+    const { demand } = context;
+    if (demand !== undefined) await unlessAborted(live, learnRoute(context, demand, connection, source, random));
     const first = decideRoute(context, connection, source, random, new Map());
     const route =
       first.kind === 'resolve'
@@ -56,6 +60,19 @@ export async function carryOutbound(context: OutboundContext, connection: Outbou
   } finally {
     live.end();
   }
+}
+
+/** @throws MeshError TARGET_UNKNOWN: what may be in the mesh is not passed by it in plain text */
+async function learnRoute(
+  { mesh, network, illegalPorts }: OutboundContext,
+  demand: MeshDemand,
+  { originalDestination }: OutboundConnection,
+  source: Workload,
+  random: number,
+): Promise<void> {
+  const facts = { originalDestination, source, network, illegalPorts, random, resolved: new Map() };
+  const outcome = await learnMissed(mesh, demand, (known) => void decideOutboundRoute({ ...facts, mesh: known }));
+  if (outcome.kind === 'unanswered') throw new MeshError('TARGET_UNKNOWN', outcome.detail);
 }
 
 /** @throws MeshError with the code of the rejection */

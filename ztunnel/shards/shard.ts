@@ -3,6 +3,7 @@
 import type { ProxyState } from '../../common/admin/config-dump.ts';
 import type { CertificateSource } from '../../common/identity/certificate.ts';
 import type { Logging } from '../../common/logger.ts';
+import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { createPeerClaims } from '../../common/peer/peer-claims.ts';
 import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
@@ -26,6 +27,8 @@ export interface Shard extends PodShard {
 export interface ShardOptions {
   readonly config: ZtunnelConfig;
   readonly mesh: MeshView;
+  /** Where the mesh is known in parts only. */
+  readonly demand?: MeshDemand | undefined;
   readonly certificates: CertificateSource;
   readonly recorder: Recorder;
   readonly logging: Logging;
@@ -33,12 +36,13 @@ export interface ShardOptions {
   readonly sharing: 'alone' | 'shared';
 }
 
-export function createShard({ config, mesh, certificates, recorder, logging, sharing }: ShardOptions): Shard {
+export function createShard({ config, mesh, demand, certificates, recorder, logging, sharing }: ShardOptions): Shard {
   const log = logging.logger('proxy');
   const telemetry = createShardTelemetry(config, logging, recorder);
   const services = {
     config,
     mesh,
+    demand,
     journal: telemetry.journal,
     openSockets: createOpenSockets(recorder),
     lookUpName,
