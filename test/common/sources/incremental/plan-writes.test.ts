@@ -6,21 +6,12 @@ import { defaultMeshSettings } from '../../../../common/sources/derive/mesh-sett
 import { IncrementalMesh } from '../../../../common/sources/incremental/incremental-mesh.ts';
 import type { ObjectChange } from '../../../../common/sources/incremental/resource-store.ts';
 import { type KubernetesObject, objectKey } from '../../../../common/sources/kubernetes-object.ts';
+import { effectivePolicies } from '../../../support/effective-policies.ts';
 import { randomFrom } from '../../../support/random-from.ts';
 import { objectsOf } from '../from-yaml.ts';
 import { randomChange } from './random-objects.ts';
 
 const oneByOne = { wholeObjects: 0, stepObjects: 1 };
-
-/** By workload: what its connections are judged by. */
-function effectivePolicies(index: MeshIndex): ReadonlyMap<string, string> {
-  return new Map(
-    [...index.workloads()].map((workload) => {
-      const { policies, unknown } = index.policiesFor(workload);
-      return [workload.uid, JSON.stringify([policies.map((policy) => JSON.stringify(policy)).sort(), unknown])];
-    }),
-  );
-}
 
 /** Applies the change step by step, and then looks at each step in the light of what it led to. */
 function checkSteps(t: Test, mesh: IncrementalMesh, index: MeshIndex, change: ObjectChange, place: string): boolean {

@@ -94,7 +94,7 @@ t.test('whatever an object holds, the others count, and it is told or harmless',
       ),
     );
     const workload = [...index.workloads()].find(({ name }) => name === 'good');
-    if (workload === undefined) return t.fail(`seed ${seed}: the good pod is missing`);
+    if (workload === undefined) throw new Error(`seed ${seed}: the good pod is missing`);
     const { policies, unknown } = index.policiesFor(workload);
     t.ok(policies.some(({ name }) => name === 'good'));
     t.same(unknown, []);
