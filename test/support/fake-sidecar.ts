@@ -102,6 +102,8 @@ export class SidecarStream extends Duplex {
 
 export interface SidecarServer {
   readonly port: number;
+  /** Takes a connection that was accepted elsewhere. */
+  accept(socket: Socket): void;
   readonly connections: readonly SidecarStream[];
   /** Why handshakes failed. */
   readonly refusals: readonly string[];
@@ -141,6 +143,7 @@ export async function startSidecarServer(options: {
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
+    accept: (socket) => void server.emit('connection', socket),
     connections,
     refusals,
     async close() {
@@ -163,6 +166,8 @@ export async function connectAsSidecar(options: {
   readonly host: string;
   readonly port: number;
   readonly localAddress?: string;
+  /** Already connected, in place of the three above. */
+  readonly socket?: Socket;
   readonly certificate: WorkloadCertificate;
   readonly frame: Buffer;
   readonly protocols?: readonly string[];
@@ -170,9 +175,8 @@ export async function connectAsSidecar(options: {
   /** Between the TCP connection and the first byte of TLS. */
   readonly hesitateMs?: number;
 }): Promise<SidecarStream> {
-  const { host, port, localAddress, certificate, frame, protocols = sidecarProtocols.tcp, hesitateMs } = options;
-  const socket = connectTcp({ host, port, ...(localAddress && { localAddress }), allowHalfOpen: true, noDelay: true });
-  await once(socket, 'connect');
+  const { certificate, frame, protocols = sidecarProtocols.tcp, hesitateMs } = options;
+  const socket = options.socket ?? (await dial(options));
   if (hesitateMs !== undefined) await new Promise((resolve) => setTimeout(resolve, hesitateMs));
   const tls = connect({
     socket,
@@ -185,6 +189,12 @@ export async function connectAsSidecar(options: {
   const stream = new SidecarStream(tls, socket, frame);
   stream.on('error', () => {});
   return stream;
+}
+
+async function dial({ host, port, localAddress }: Parameters<typeof connectAsSidecar>[0]): Promise<Socket> {
+  const socket = connectTcp({ host, port, ...(localAddress && { localAddress }), allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
 }
 
 /** By the port of its peer. */
