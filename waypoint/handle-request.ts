@@ -5,6 +5,7 @@ import { MeshError } from '../common/errors.ts';
 import type { HeaderList } from './http/header-list.ts';
 import type {
   HttpClient,
+  MessageBody,
   OutgoingRequest,
   ResponseHead,
   ServerExchange,
@@ -13,6 +14,8 @@ import type {
 import { localReply } from './http/local-reply.ts';
 import { requestHeadersUpstream, responseHeadersDownstream } from './http/proxy-headers.ts';
 import type { Downstream } from './served-target.ts';
+import { GrpcMessageCount } from './telemetry/grpc-message-count.ts';
+import type { MessageReport } from './telemetry/message-metrics.ts';
 import { isGrpc, type RequestFacts, type UpstreamFacts } from './telemetry/request-facts.ts';
 import type { ResponseFlag } from './telemetry/response-flags.ts';
 
@@ -35,6 +38,8 @@ export interface Refusal {
 
 export interface RequestHandling {
   chooseUpstream(downstream: Downstream, exchange: ServerExchange): RequestChoice;
+  /** Of a gRPC call: who counts its messages. */
+  callStarted(downstream: Downstream, upstream: UpstreamFacts | undefined): MessageReport;
   ended(facts: RequestFacts): void;
   /** Milliseconds that only grow. */
   now(): number;
@@ -73,7 +78,9 @@ export async function handleRequest(
     responseLost: () => false,
   };
   let abort = (): void => undefined;
+  const messages = isGrpc(request) ? handling.callStarted(downstream, upstream) : undefined;
   exchange.onEnd((end) => {
+    messages?.close();
     if (end.kind === 'aborted') {
       noteAbort(progress);
       abort();
@@ -102,11 +109,18 @@ export async function handleRequest(
     reply(exchange, progress, status, text);
     return;
   }
+  if (messages !== undefined) countMessages(exchange.body, messages.request);
   const call = choice.upstream.client.send(outgoing(exchange, headers));
   abort = call.abort;
   const answer = await call.answer;
   progress.upstreamMs = handling.now() - start;
+  if (messages !== undefined && answer.kind === 'response') countMessages(answer.body, messages.response);
   passOn(exchange, progress, answer, progress.upstreamMs);
+}
+
+function countMessages(body: MessageBody | undefined, tell: (messages: number) => void): void {
+  const count = new GrpcMessageCount();
+  body?.onChunk?.((chunk) => tell(count.feed(chunk)));
 }
 
 /** Whose end went away first. */

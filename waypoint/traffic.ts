@@ -78,6 +78,7 @@ export function createTraffic(parts: TrafficParts): Traffic {
       const client = clients.clientFor(endpoint, protocol);
       return { kind: 'upstream', routeName, upstream: { ...endpoint, backend, protocol, client } };
     },
+    callStarted: telemetry.callStarted,
     ended: telemetry.requestEnded,
   };
 

@@ -233,15 +233,21 @@ t.test('HTTP/2 and gRPC pass with their trailers, and are counted as such', { sk
     te: 'trailers',
   });
   const trailers = once(call, 'trailers');
-  call.write('one');
-  t.equal(String((await once(call, 'data'))[0]), 'one');
-  call.end('two');
+  const message = (text: string): Buffer => Buffer.from(`\0\0\0\0\x03${text}`);
+  call.write(message('one'));
+  t.equal(String((await once(call, 'data'))[0]), String(message('one')));
+  call.end(Buffer.concat([message('two'), message('3rd')]));
   call.resume();
   t.match((await trailers)[0], { 'grpc-status': '5' });
   const text = await metricsWith(mesh, /request_protocol="grpc"/);
   t.match(seriesOf(text, 'istio_requests_total'), [
     /request_protocol="grpc",response_code="200",grpc_response_status="5",response_flags="-",.*route_name="unknown"} 1$/,
   ]);
+  for (const side of ['request', 'response']) {
+    t.match(seriesOf(text, `istio_${side}_messages_total`), [
+      /destination_workload="podinfo".*destination_cluster="Kubernetes"\} 3$/,
+    ]);
+  }
 });
 
 t.test('a WebSocket passes', { skip }, async (t) => {

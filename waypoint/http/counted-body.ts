@@ -4,6 +4,8 @@ import { Readable } from 'node:stream';
 
 export class CountedBody extends Readable {
   bytes = 0;
+  /** Told of each piece as it passes. */
+  onChunk: ((chunk: Buffer) => void) | undefined;
   readonly #source: Readable;
 
   constructor(source: Readable) {
@@ -35,6 +37,7 @@ export class CountedBody extends Readable {
   #attach(): void {
     this.#source.on('data', (chunk: Buffer) => {
       this.bytes += chunk.length;
+      this.onChunk?.(chunk);
       if (!this.push(chunk)) this.#source.pause();
     });
   }

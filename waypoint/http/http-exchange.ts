@@ -29,6 +29,8 @@ export interface ResponseHead {
 /** Read it to its end, or destroy it. Trailers are complete when it has ended. */
 export interface MessageBody {
   readonly stream: Readable;
+  /** Tells of each piece as it passes; to be asked for before the stream is read. Not for HTTP/1.1. */
+  onChunk?(listener: (chunk: Buffer) => void): void;
   trailers(): HeaderList;
 }
 

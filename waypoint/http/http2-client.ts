@@ -188,7 +188,10 @@ function carry(request: OutgoingRequest, stream: ClientHttp2Stream, resolve: (an
       return;
     }
     const body = new CancellableBody(stream);
-    resolve({ kind: 'response', head, body: { stream: body, trailers: () => trailers } });
+    const onChunk = (listener: (chunk: Buffer) => void): void => {
+      body.onChunk = listener;
+    };
+    resolve({ kind: 'response', head, body: { stream: body, onChunk, trailers: () => trailers } });
   });
   if (request.body !== undefined) sendBody(request.body, stream);
 }

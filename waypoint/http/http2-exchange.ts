@@ -30,7 +30,11 @@ export class Http2Exchange implements ServerExchange {
     if (bodyKind === 'body') {
       const counted = new CountedBody(stream);
       this.#requestBody = counted;
-      this.body = { stream: counted, trailers: () => this.#requestTrailers };
+      this.body = {
+        stream: counted,
+        onChunk: (listener) => (counted.onChunk = listener),
+        trailers: () => this.#requestTrailers,
+      };
       stream.on('trailers', (_trailers, _flags, raw) => {
         this.#requestTrailers = raw;
       });

@@ -7,12 +7,14 @@ import { configureMetrics, type MetricShortName } from '../resources/metrics-con
 import { generatorsFor } from '../resources/wasm-plugin.ts';
 import type { WaypointResources } from '../resources/waypoint-resources.ts';
 import { ExpressionList, type LabelPlan, planLabels } from './label-plan.ts';
-import { httpLabelNames, tcpLabelNames } from './waypoint-labels.ts';
+import { commonLabelNames, httpLabelNames, tcpLabelNames } from './waypoint-labels.ts';
 
 export interface ChainTelemetry {
   readonly generators: readonly AttributeGenerator[];
   readonly http: MetricPlans;
   readonly tcp: MetricPlans;
+  /** Of gRPC calls. */
+  readonly messages: MetricPlans;
   readonly reportingIntervalMs: number | undefined;
   readonly logs: readonly AccessLog[];
 }
@@ -37,6 +39,8 @@ const tcpMetrics: readonly MetricShortName[] = [
   'tcp_connections_closed_total',
 ];
 
+const messageMetrics: readonly MetricShortName[] = ['request_messages_total', 'response_messages_total'];
+
 export function planChain(resources: WaypointResources, traffic: WaypointTraffic, port: number): ChainTelemetry {
   const configuration = configureMetrics(resources.telemetries, traffic, resources.mesh);
   const planAll = (metrics: readonly MetricShortName[], names: readonly string[]): MetricPlans => {
@@ -53,6 +57,7 @@ export function planChain(resources: WaypointResources, traffic: WaypointTraffic
     generators: generatorsFor(resources.plugins, traffic, port),
     http: planAll(httpMetrics, httpLabelNames),
     tcp: planAll(tcpMetrics, tcpLabelNames),
+    messages: planAll(messageMetrics, commonLabelNames),
     reportingIntervalMs: configuration.kind === 'on' ? configuration.reportingIntervalMs : undefined,
     logs: configureLogging(resources.telemetries, traffic, resources.mesh),
   };

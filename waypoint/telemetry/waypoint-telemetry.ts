@@ -13,6 +13,7 @@ import { type AccessLogsOptions, createAccessLogs } from './access-logs.ts';
 import { type ChainTelemetry, planChain } from './chain-telemetry.ts';
 import { createFailureLines, type Refusal } from './failure-lines.ts';
 import { logFactsOfConnection, logFactsOfRequest, type TcpFacts } from './log-facts.ts';
+import { createMessageMetrics, type MessageReport } from './message-metrics.ts';
 import { connectionAttributes, requestAttributes, requestPhaseAttributes } from './request-attributes.ts';
 import type { RequestFacts, UpstreamFacts } from './request-facts.ts';
 import { createRequestMetrics } from './request-metrics.ts';
@@ -33,6 +34,8 @@ export interface WaypointTelemetry {
   useResources(resources: WaypointResources): void;
   /** Before there was a stream to serve. */
   refused(refusal: Refusal): void;
+  /** A gRPC call has an endpoint, or will not have one. */
+  callStarted(downstream: Downstream, upstream: UpstreamFacts | undefined): MessageReport;
   requestEnded(facts: RequestFacts): void;
   /** @param flags why it will not be connected; none where it is */
   connectionOpened(
@@ -62,6 +65,7 @@ export function createWaypointTelemetry(
   const { recorder } = options;
   const requests = createRequestMetrics(recorder);
   const connections = createTcpMetrics(recorder, options.tcpIntervalMs);
+  const messages = createMessageMetrics(recorder, options.tcpIntervalMs);
   const accessLogs = createAccessLogs(options);
   const failures = createFailureLines(options.failures, options.lines);
   let resources = first;
@@ -85,6 +89,7 @@ export function createWaypointTelemetry(
       options.collectors.keepOnly(providers.flatMap((one) => (one.kind === 'otlp' ? one.collector : [])));
       chains = new Map();
     },
+    callStarted: (downstream, upstream) => messages.open({ downstream, upstream }, chainOf(downstream.target)),
     requestEnded(facts) {
       const chain = chainOf(facts.downstream.target);
       const filterState = new Map<string, string>();
@@ -106,6 +111,7 @@ export function createWaypointTelemetry(
     forget: (downstream) => requests.forget(downstream),
     close() {
       connections.close();
+      messages.close();
       options.failures.close();
     },
   };
