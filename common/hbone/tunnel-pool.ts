@@ -14,7 +14,7 @@ import { PooledTunnel } from './pooled-tunnel.ts';
 import { defaultTunnelTimes, dialTunnel, type TunnelTimes } from './tunnel-client.ts';
 
 export interface TunnelPoolSettings extends TunnelTimes {
-  /** Answer to a CONNECT. Default 10 000. */
+  /** Answer to a CONNECT. Default 20 000: a peer waits 5 s for its workload and 10 s for the program before it says no. */
   readonly answerTimeoutMs: number;
   /** A tunnel without streams is released after this. Default 300 000. */
   readonly idleTimeoutMs: number;
@@ -33,7 +33,7 @@ export interface TunnelPoolOptions {
 
 const defaults: TunnelPoolSettings = {
   ...defaultTunnelTimes,
-  answerTimeoutMs: 10_000,
+  answerTimeoutMs: 20_000,
   idleTimeoutMs: 300_000,
   maxTunnels: 500,
   now: Date.now,

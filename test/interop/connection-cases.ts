@@ -24,6 +24,8 @@ export interface ConnectionCase {
 const at = (address: string, port: number): SocketAddress => ({ ip: ip(address), port });
 const addresses = { noHost: '10.77.0.99', plainNoHost: '10.77.0.98', dead: '203.0.113.10', silent: '203.0.113.200' };
 const emptyService = '10.96.77.100';
+/** What comes to it in a pod is dropped. */
+const silentPort = 9997;
 
 /** The peer's second address, under which the mesh knows another workload. */
 const disguiseOf = ({ pod }: PodSide): string => (pod === mesh.theirs ? '10.77.0.11' : '10.77.0.12');
@@ -72,6 +74,7 @@ export const connectionCases: readonly ConnectionCase[] = [
     name: 'an address outside the mesh that does not answer',
     call: (t, from) => say(t, from, at(addresses.silent, 80)),
   },
+  { name: 'a program that does not answer', call: (t, from, to) => say(t, from, podAddress(to.pod, silentPort)) },
   {
     name: 'a workload that has the certificate of another',
     call: (t, from, to) => say(t, from, at(disguiseOf(to), appPorts.returns)),
@@ -162,13 +165,17 @@ metadata: { name: empty, namespace: others }
 spec: { selector: { app: nobody }, clusterIP: ${emptyService}, ports: [{ port: 80 }] }`,
 ];
 
-/** Of each pod: its disguise, and a way to addresses from where nothing comes back. */
+/** Of each pod: its disguise, a way to addresses from where nothing comes back, and a port that is silent. */
 export async function prepareNetwork(side: PodSide, other: PodSide): Promise<void> {
   const commands: readonly CommandLine[] = [
     ['ip', 'address', 'add', `${disguiseOf(side)}/24`, 'dev', 'eth0'],
     ['ip', 'route', 'add', '203.0.113.0/24', 'via', other.pod.address],
   ];
   for (const command of commands) await runInNamespace(side.network.namespace, command);
+  const chain = `type filter hook input priority 0; tcp dport ${silentPort} drop;`;
+  await runInNamespace(side.network.namespace, ['nft', '-f', '-'], {
+    input: `table inet silence { chain input { ${chain} }; }`,
+  });
 }
 
 function namespaceOf(name: string, mode: string): string {
