@@ -20,7 +20,7 @@ export async function compareConnections(t: Test, { sides, theirs, ours }: Istio
         all.every((changes) => finished(changes) >= (each.lines ?? 2));
       const [their, our] = await eventually(since, isDone);
       if (their === undefined || our === undefined) throw new Error('there are two proxies');
-      compareLines(t, each, mirror(their.lines), our.lines);
+      compareLines(t, each, inOrder(mirror(their.lines)), inOrder(our.lines));
       t.strictSame(counted(each, our.series), counted(each, mirror(their.series)), 'metrics');
     });
   }
@@ -37,10 +37,15 @@ async function startOf(proxy: PodProxy) {
 
 async function changesOf(proxy: PodProxy, before: Awaited<ReturnType<typeof startOf>> | undefined): Promise<Changes> {
   const { logged = 0, samples = [] } = before ?? {};
-  // Outbound first, and opened before ended, whichever of the two calls was quicker.
-  const keyOf = ({ direction, level }: AccessLine): string => `${direction === 'outbound' ? 0 : 1} ${level}`;
-  const lines = [...accessLines(proxy.log().slice(logged))].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const lines = accessLines(proxy.log().slice(logged));
   return { lines, series: tcpChanges(samples, await proxy.metrics()) };
+}
+
+/** Outbound first, and opened before ended, whichever of the calls was quicker. */
+function inOrder(lines: readonly AccessLine[]): readonly AccessLine[] {
+  const keyOf = ({ direction, level, fields }: AccessLine): string =>
+    JSON.stringify([direction === 'inbound', level, fields]);
+  return [...lines].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
 function finished({ lines }: Changes): number {
