@@ -1,19 +1,9 @@
 // A real Prometheus finds the mesh by the gate's /sd, scrapes ztunnel and waypoint, and answers the query that users have for
 // their routes. promtool finds nothing to say about either endpoint's text.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import {
-  eventually,
-  exampleFolder,
-  fetchText,
-  freePort,
-  type LocalMesh,
-  startLocalMesh,
-  whyNoCapture,
-} from '../support/local-mesh.ts';
+import { spawnSync } from 'node:child_process';
+import t from 'tap';
+import { eventually, exampleFolder, fetchText, startLocalMesh, whyNoCapture } from '../support/local-mesh.ts';
+import { startPrometheus, whyNoPrometheus } from '../support/prometheus-server.ts';
 
 t.setTimeout(120_000);
 
@@ -24,50 +14,7 @@ const namesOfIstio = [
   'workload_manager_active_proxy_count',
   'workload_manager_pending_proxy_count',
 ];
-const missing = ['prometheus', 'promtool'].find((program) => spawnSync(program, ['--version']).error !== undefined);
-const skip =
-  missing === undefined ? await whyNoCapture() : `the program ${missing} is missing; on Debian: apt install prometheus`;
-
-/** @returns the URL of its HTTP API */
-async function startPrometheus(t: Test, mesh: LocalMesh): Promise<string> {
-  const folder = join(mesh.around.path, 'prometheus');
-  mkdirSync(folder);
-  const config = {
-    global: { scrape_interval: '1s', scrape_timeout: '1s' },
-    scrape_configs: [
-      { job_name: 'ambientd', http_sd_configs: [{ url: (await mesh.status()).prometheusUrl, refresh_interval: '1s' }] },
-    ],
-  };
-  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
-  const address = `127.0.0.1:${await freePort()}`;
-  const program = spawn(
-    'prometheus',
-    [
-      `--config.file=${join(folder, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=${address}`,
-      '--log.level=warn',
-    ],
-    { stdio: 'inherit', timeout: 120_000, killSignal: 'SIGKILL' },
-  );
-  const ended = once(program, 'exit');
-  t.teardown(async () => {
-    program.kill('SIGTERM');
-    await ended;
-  });
-  const url = `http://${address}`;
-  await eventually(
-    () => fetchText(`${url}/-/ready`).catch(() => ''),
-    (answer) => answer !== '',
-  );
-  return url;
-}
-
-interface Vector {
-  readonly data: {
-    readonly result: readonly { readonly metric: Record<string, string>; readonly value: [number, string] }[];
-  };
-}
+const skip = whyNoPrometheus() ?? (await whyNoCapture());
 
 interface Targets {
   readonly data: {
@@ -81,11 +28,10 @@ interface Targets {
 
 t.test('Prometheus', { skip }, async (t) => {
   const mesh = await startLocalMesh(t, { name: 'prom', files: {}, besides: [exampleFolder] });
-  const api = await startPrometheus(t, mesh);
-  const ask = async <T>(path: string): Promise<T> => JSON.parse(await fetchText(`${api}/api/v1/${path}`));
+  const prometheus = await startPrometheus(t, mesh);
 
   await t.test('finds ztunnel and waypoint by the address that the gate offers, and reaches both', async (t) => {
-    const targets = () => ask<Targets>('targets').then(({ data }) => data.activeTargets);
+    const targets = () => prometheus.ask<Targets>('targets').then(({ data }) => data.activeTargets);
     const found = await eventually(targets, (all) => all.length >= 2 && all.every(({ health }) => health === 'up'));
     t.same(
       found.map(({ health, lastError, labels }) => [labels['job'], labels['namespace'], health, lastError]).sort(),
@@ -105,8 +51,7 @@ t.test('Prometheus', { skip }, async (t) => {
     done`;
     const traffic = mesh.exec('podinfo/curl', 'sh', '-c', requests);
     const rates = async () => {
-      const { data } = await ask<Vector>(`query?query=${encodeURIComponent(query)}`);
-      return data.result.map(({ metric, value }) => ({ route: metric['route_name'], rate: Number(value[1]) }));
+      return (await prometheus.query(query)).map(({ labels, value }) => ({ route: labels['route_name'], rate: value }));
     };
     const found = await eventually(rates, (all) => all.length >= 2 && all.every(({ rate }) => rate > 0));
     t.same(found.map(({ route }) => route).sort(), ['GET /healthz', 'POST /echo']);

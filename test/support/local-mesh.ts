@@ -13,7 +13,8 @@ import { parsePrometheusText, type Sample } from '../../deploy/local/prometheus-
 import { type AmbientdFolder, type Ended, openAmbientdFolder, pause, type RunningMesh } from './ambientd-process.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-export const exampleFolder = join(root, 'deploy/examples/podinfo');
+export const examples = join(root, 'deploy/examples');
+export const exampleFolder = join(examples, 'podinfo');
 /** Where the manifests lie that users publish. */
 export const sharedManifests = join(process.env['AMBIENTD_SHARED'] ?? join(root, '../shared'), 'manifests');
 
