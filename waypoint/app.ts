@@ -20,6 +20,10 @@ import type { Workload } from '../common/mesh/workload.ts';
 import type { IpAddress } from '../common/net/address.ts';
 import { createPlainSocketFactory } from '../common/net/plain-socket-factory-socket.ts';
 import type { Listener } from '../common/net/socket-factory.ts';
+import { createPeerClaims, type PeerClaims } from '../common/peer/peer-claims.ts';
+import type { ToldPeer } from '../common/peer/peer-exchange-codec.ts';
+import { baggageOfMetadata } from '../common/peer/peer-metadata.ts';
+import { peerOfWorkload } from '../common/peer/workload-peer.ts';
 import { createFailureJournal } from '../common/telemetry/failure-journal.ts';
 import { readLogMetrics } from '../common/telemetry/log-metrics.ts';
 import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry/metrics-registry.ts';
@@ -53,12 +57,14 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const metrics = createMetrics(config, logging);
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
-  const upstreams = createUpstreams({ config, logging, mesh, credentials });
+  const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
+  const upstreams = createUpstreams({ config, logging, mesh, credentials, peerClaims });
   const collectors = createCollectors({ config, logging, mesh, upstreams, recorder: metrics.recorder });
   const telemetry = createTelemetry(config, logging, metrics.recorder, collectors);
   const routing = createRouting(mesh, config);
   const authorization = createAuthorization(config);
-  const path = createDataPath({ config, logging, mesh, routing, authorization, telemetry, credentials, upstreams });
+  const parts = { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams, peerClaims };
+  const path = createDataPath(parts);
   const onResources = (resources: WaypointResources): void => {
     telemetry.useResources(resources);
     routing.useResources(resources);
@@ -159,6 +165,7 @@ interface DataPathParts {
   readonly telemetry: WaypointTelemetry;
   readonly credentials: ReturnType<typeof createCredentials>;
   readonly upstreams: ReturnType<typeof createUpstreams>;
+  readonly peerClaims: PeerClaims;
 }
 
 /** What this waypoint itself opens: tunnels, connections and HTTP to the endpoints of services. */
@@ -167,7 +174,8 @@ function createUpstreams({
   logging,
   mesh,
   credentials,
-}: Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'credentials'>) {
+  peerClaims,
+}: Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'credentials' | 'peerClaims'>) {
   const { certificates, identity } = credentials;
   const own = ownAddress(config);
   const self = (): Workload => {
@@ -175,12 +183,18 @@ function createUpstreams({
   };
   const sockets = createPlainSocketFactory(own === undefined ? {} : { bindAddress: own });
   const tunnels = createTunnelPool({ sockets, certificates, log: logging.logger('tunnel') });
-  const headers = (): ConnectHeaders => [['baggage', baggageOf(self())]];
+  const introduction = (): ToldPeer => peerOfWorkload('waypoint', self());
+  const headers = (): ConnectHeaders => [['baggage', formatBaggage(baggageOfMetadata(introduction().metadata))]];
   const sourceIp = config.instanceIp;
-  const dial = createEndpointDialer({ tunnels, sockets, identity, sourceIp, headers, hbonePort: hboneOfWorkloads });
-  const clients = createClientPool(dial);
+  const dial = createEndpointDialer({
+    ...{ tunnels, sockets, certificates, peerClaims, identity, sourceIp, headers },
+    self: introduction,
+    hbonePort: hboneOfWorkloads,
+  });
+  const clients = createClientPool(dial, introduction);
   return {
     self,
+    introduction,
     sockets,
     dial,
     clients,
@@ -208,15 +222,19 @@ function createCollectors({ config, logging, mesh, upstreams, recorder }: Collec
 }
 
 function createDataPath(parts: DataPathParts) {
-  const { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams } = parts;
+  const { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams, peerClaims } = parts;
   const log = logging.logger('waypoint');
   const { certificates, identity } = credentials;
-  const { self, sockets, dial, clients } = upstreams;
+  const { self, introduction, sockets, dial, clients } = upstreams;
   const http = createHttpServer();
-  const traffic = createTraffic({ mesh, self, http, clients, dial, routing, authorization, telemetry, log });
+  const traffic = createTraffic({
+    ...{ mesh, self, http, clients, dial, routing, authorization, telemetry, log, introduction, peerClaims },
+    network: config.network,
+  });
   const onRequest = createAdmission({
     mesh,
     waypoint: config,
+    peerClaims,
     silenceMs: config.protocolDetectionMs,
     onStream: traffic.carry,
     onRefused({ peerAddress: source, peerIdentity: identity, localAddress: local, authority }, error) {
@@ -287,9 +305,4 @@ function ownDescription(config: WaypointConfig): Workload {
     region: '',
     zone: '',
   });
-}
-
-function baggageOf(workload: Workload): string {
-  const { region = '', zone = '' } = workload.locality ?? {};
-  return formatBaggage({ ...workload, region, zone });
 }

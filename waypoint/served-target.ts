@@ -20,7 +20,7 @@ export interface Downstream {
   readonly identity: Identity | undefined;
   readonly localIdentity: Identity;
   readonly address: SocketAddress;
-  /** Found by its address. */
+  /** Found by its address, or made of what it tells of itself. */
   readonly workload: Workload | undefined;
   readonly target: ServedTarget;
 }

@@ -8,6 +8,12 @@ const meshProtocol = 'istio';
 /** What a sidecar offers for TCP. */
 export const protocolsToSidecar: readonly string[] = [peerExchangeProtocol, meshProtocol];
 
+/** For HTTP: a sidecar takes it for HTTP by these alone where the port does not say so. */
+export const httpProtocolsToSidecar = {
+  'HTTP/1.1': ['istio-http/1.1', meshProtocol, 'http/1.1'],
+  'HTTP/2': ['istio-h2', meshProtocol, 'h2'],
+} as const;
+
 /** A sidecar's own order. Whoever brings HTTP is told its version; `istio` is for those who would be refused otherwise. */
 export const protocolsFromSidecar: readonly string[] = [peerExchangeProtocol, 'h2', 'http/1.1', meshProtocol];
 

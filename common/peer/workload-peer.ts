@@ -18,9 +18,16 @@ export function metadataOfWorkload(workload: Workload): PeerMetadata {
   };
 }
 
+/** Made once for each: a workload never changes, and every connection tells it. */
+const told = { ztunnel: new WeakMap<Workload, ToldPeer>(), waypoint: new WeakMap<Workload, ToldPeer>() };
+
 /** @param proxy which kind of proxy speaks for the workload */
 export function peerOfWorkload(proxy: 'ztunnel' | 'waypoint', workload: Workload): ToldPeer {
+  const known = told[proxy].get(workload);
+  if (known !== undefined) return known;
   const { name, namespace, addresses } = workload;
   const nodeId = [proxy, addresses[0] ?? '', `${name}.${namespace}`, `${namespace}.svc.cluster.local`].join('~');
-  return { metadata: metadataOfWorkload(workload), nodeId };
+  const peer = { metadata: metadataOfWorkload(workload), nodeId };
+  told[proxy].set(workload, peer);
+  return peer;
 }

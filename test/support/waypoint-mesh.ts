@@ -8,7 +8,7 @@ import { createCaServer } from '../../common/ca/ca-server.ts';
 import type { ConnectRequest } from '../../common/hbone/hbone.ts';
 import { createTunnelPool } from '../../common/hbone/tunnel-pool.ts';
 import { createTunnelServer } from '../../common/hbone/tunnel-server.ts';
-import type { CertificateSource } from '../../common/identity/certificate.ts';
+import type { CertificateSource, WorkloadCertificate } from '../../common/identity/certificate.ts';
 import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import { type Identity, identityOf, parseIdentity } from '../../common/identity/identity.ts';
@@ -37,6 +37,8 @@ export interface WaypointMesh {
   /** Address of the first pod whose name begins so. */
   podIp(prefix: string): string;
   serviceIp(name: string): string;
+  /** Of the first pod whose name begins so. */
+  certificateOf(prefix: string): Promise<WorkloadCertificate>;
   /** Opens a CONNECT to the waypoint as the pod `curl`. @throws MeshError when it is refused */
   connect(authority: string): Promise<ByteStream>;
   /** CONNECTs that reached the pods' tunnel servers. */
@@ -122,6 +124,7 @@ export async function startWaypointMesh(
       if (typeof ip !== 'string') throw new Error(`no service ${service}`);
       return ip;
     },
+    certificateOf: (podPrefix) => certificates.get(identityOfPod(podNamed(cluster.pods, podPrefix))),
     connect: async (to) => (await pool.connect(target, to, [])).stream,
     metrics: async () => (await fetch(`http://${own.ip}:15090/stats/prometheus`)).text(),
     async write(...changed) {

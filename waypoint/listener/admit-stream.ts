@@ -5,6 +5,7 @@ import type { ConnectRequest } from '../../common/hbone/hbone.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
 import { peekStream } from '../../common/net/peek-stream.ts';
+import type { PeerClaims } from '../../common/peer/peer-claims.ts';
 import type { Downstream } from '../served-target.ts';
 import { describeClient } from './describe-client.ts';
 import { findServedTarget, type WaypointName } from './find-served-target.ts';
@@ -13,6 +14,7 @@ import { protocolAfterSilence, type SniffedProtocol, sniffProtocol } from './pro
 export interface AdmissionOptions {
   readonly mesh: MeshView;
   readonly waypoint: WaypointName;
+  readonly peerClaims: Pick<PeerClaims, 'judge'>;
   readonly onRefused: (request: ConnectRequest, error: MeshError) => void;
   /** How long a connection of undeclared protocol may be silent before it counts as server-first. */
   readonly silenceMs: number;
@@ -32,11 +34,11 @@ export function createAdmission(options: AdmissionOptions): (request: ConnectReq
   };
 }
 
-function admit({ mesh, waypoint }: AdmissionOptions, request: ConnectRequest): Downstream | MeshError {
+function admit({ mesh, waypoint, peerClaims }: AdmissionOptions, request: ConnectRequest): Downstream | MeshError {
   if (request.method !== 'CONNECT') {
     return new MeshError('METHOD_NOT_CONNECT', `a tunnel stream began with ${request.method}; only CONNECT is served`);
   }
-  const workload = describeClient(mesh, waypoint.network, request);
+  const workload = describeClient({ mesh, network: waypoint.network, peerClaims }, request);
   const clientNamespace = request.peerIdentity?.namespace ?? workload?.namespace;
   const decision = findServedTarget(mesh, waypoint, request.authority, clientNamespace);
   if (decision.kind === 'refused') {

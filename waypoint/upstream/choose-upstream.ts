@@ -16,7 +16,7 @@ export interface UpstreamEndpoint {
   readonly service: Service | undefined;
   /** The workload's own address and port: authority of the CONNECT, or what is dialled. */
   readonly address: SocketAddress;
-  readonly via: 'hbone' | 'plain';
+  readonly via: 'hbone' | 'sidecar' | 'plain';
   readonly expected: readonly Identity[];
   /** Equal for endpoints that may share connections. */
   readonly key: string;
@@ -68,8 +68,13 @@ function endpointOf(
     return { kind: 'none', detail };
   }
   const address = { ip: choice.ip, port: dialled.port };
-  const via = workload.tunnelProtocol === 'hbone' ? 'hbone' : 'plain';
+  const via = viaOf(workload, address.port);
   const expected = expectedIdentities(workload, service);
   const key = `${via}|${formatSocketAddress(address)}|${workload.uid}|${expected.map(({ uri }) => uri).join()}`;
   return { kind: 'endpoint', endpoint: { workload, service, address, via, expected, key } };
+}
+
+function viaOf({ tunnelProtocol, plaintextPorts }: Workload, port: number): UpstreamEndpoint['via'] {
+  if (tunnelProtocol === 'hbone') return 'hbone';
+  return tunnelProtocol === 'istio-mtls' && !plaintextPorts.includes(port) ? 'sidecar' : 'plain';
 }
