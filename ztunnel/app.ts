@@ -5,6 +5,7 @@ import { createReadiness } from '../common/admin/readiness.ts';
 import { createCaClient } from '../common/ca/ca-client.ts';
 import { type CertificateStore, createCertificateStore } from '../common/identity/certificate-store.ts';
 import type { Runnable } from '../common/lifecycle.ts';
+import type { LevelDirectives } from '../common/log-levels.ts';
 import type { Logging } from '../common/logger.ts';
 import type { MeshWriter } from '../common/mesh/mesh-source.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
@@ -19,7 +20,8 @@ import { createMeshSource } from './mesh-sources.ts';
 import { watchNodeIdentities } from './node-identities.ts';
 import { createNodeServers } from './node-servers.ts';
 import { createNodeTelemetry } from './node-telemetry.ts';
-import { createShard, type Shard } from './shards/shard.ts';
+import type { Shard } from './shards/shard.ts';
+import { createShards } from './shards/shards.ts';
 
 export interface ZtunnelOptions {
   readonly config: ZtunnelConfig;
@@ -51,16 +53,17 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
     logging,
     onObjects(objects) {
       telemetry.checkObjects(objects);
-      shard.useObjects(objects);
+      shards.useObjects(objects);
     },
   });
   const { recorder } = metrics;
   const { demand } = source;
-  const shard = createShard({ config, mesh, demand, certificates, recorder, logging, sharing: 'alone' });
+  const shards = createShards({ config, mesh, demand, certificates, recorder, logging });
+  telemetry.follow(shards);
 
   const onReadiness = (state: 'ready' | 'waiting'): void =>
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
-  const { fleet, pods } = createPods({ config, logging, mesh, metrics, shards: [shard], onReadiness });
+  const { fleet, pods } = createPods({ config, logging, mesh, metrics, shards: shards.list, onReadiness });
 
   const dump = async () =>
     dumpConfig({
@@ -68,9 +71,10 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       certificates: certificates.entries(),
       config: dumpSettings(config),
       version: { ...version, istioVersion: config.istioVersion },
-      proxies: await shard.proxies(),
+      proxies: await shards.proxies(),
     });
-  const servers = createNodeServers({ config, logging, metrics, readiness, dumpConfig: dump, onShutdown });
+  const levels = followLevels(logging, (directives) => shards.useLevels(directives));
+  const servers = createNodeServers({ config, logging: levels, metrics, readiness, dumpConfig: dump, onShutdown });
 
   const app: Ztunnel = {
     get ports() {
@@ -91,7 +95,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       await pods.close();
       await fleet.close();
       await source.close();
-      for (const used of [certificates, ca]) used.close();
+      for (const used of [shards, certificates, ca]) used.close();
       await servers.close();
     },
   };
@@ -115,6 +119,20 @@ function createPods({ config, logging, mesh, metrics, shards, onReadiness }: Pod
   const fleet = createPodFleet({ shards, counters, log: logging.logger('proxy') });
   const pods = createPodSource({ config, mesh, fleet, counters, log: logging.logger('inpod'), onReadiness });
   return { fleet, pods };
+}
+
+/** The administrator's change of levels goes to every shard. */
+function followLevels(logging: Logging, follow: (directives: LevelDirectives) => void): Logging {
+  return {
+    ...logging,
+    get directives() {
+      return logging.directives;
+    },
+    apply(directives) {
+      logging.apply(directives);
+      follow(directives);
+    },
+  };
 }
 
 /** The node's own pods come with the mesh: their certificates are there before their first connection (ztunnel.md §7). */

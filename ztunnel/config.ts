@@ -14,6 +14,7 @@ import {
 } from '../common/tls/control-plane-config.ts';
 import { type ProxyConfig, readProxyConfig } from './proxy-config.ts';
 import { type LocalMeshConfig, readLocalMesh, readSource } from './source-config.ts';
+import { readWorkerThreads } from './worker-threads.ts';
 
 export type ProxyMode =
   /** Pods of this node, handed over by the CNI agent through the ZDS socket. */
@@ -73,6 +74,11 @@ export interface ZtunnelConfig {
   readonly series: SeriesBounds;
   /** `AMBIENTD_FAILURE_LINES`, 100: log lines a second for failures of one code in one direction; further ones are summed up; 0: no limit. */
   readonly failureLines: number;
+  /**
+   * `ZTUNNEL_WORKER_THREADS`, else `concurrency` of PROXY_CONFIG, 1: threads that carry connections, as a number (0: one for each
+   * processor) or a part of the processors (`50%`). One is the main thread; several are workers, and the main thread carries nothing.
+   */
+  readonly workerThreads: number;
   /** `CONNECTION_TERMINATION_DEADLINE`, else from `TERMINATION_GRACE_PERIOD_SECONDS`, else 5s. */
   readonly drainDeadlineMs: number;
   /** `LOG_FORMAT`, plain. */
@@ -90,8 +96,16 @@ export type ConfigResult =
 /** Where Istio mounts the mesh config. */
 export const meshConfigPath = './etc/istio/config/mesh';
 
-/** @param meshConfig text of `meshConfigPath`, where there is such a file */
-export function parseZtunnelConfig(env: Environment, fileExists: FileExists, meshConfig?: string): ConfigResult {
+/**
+ * @param meshConfig text of `meshConfigPath`, where there is such a file
+ * @param processors that this process may use
+ */
+export function parseZtunnelConfig(
+  env: Environment,
+  fileExists: FileExists,
+  meshConfig?: string,
+  processors = 1,
+): ConfigResult {
   const read = createEnvReader(env);
   const mode = readMode(read);
   const proxy = readProxyConfig(read, meshConfig);
@@ -121,6 +135,7 @@ export function parseZtunnelConfig(env: Environment, fileExists: FileExists, mes
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
     series: readSeriesBounds(read),
     failureLines: readFailureLines(read),
+    workerThreads: readWorkerThreads(read, proxy.concurrency, processors),
     drainDeadlineMs: readDrainDeadlineMs(read),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),
     logDirectives: readLogDirectives(read),

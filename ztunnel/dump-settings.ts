@@ -36,6 +36,7 @@ function dumpOfBoth(config: ZtunnelConfig) {
     frameSize: serverSettings.maxFrameBytes,
     poolMaxStreamsPerConn: maxStreamsPerTunnel,
     poolUnusedReleaseTimeout: duration(config.idleTunnelMs),
+    numWorkerThreads: config.workerThreads,
     selfTerminationDeadline: duration(config.drainDeadlineMs),
     socketConfig: {
       keepaliveEnabled: true,

@@ -1,6 +1,7 @@
 // The daemon: environment in, the node proxy running until a signal, its exit code out. 0: ended in order, 1: failed,
 // 64: bad configuration or usage. The only file of ztunnel that reads the process.
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MeshError } from '../common/errors.ts';
 import { createLogging } from '../common/logger.ts';
@@ -22,7 +23,7 @@ export async function main(
   if (word === 'help' || word === '--help' || word === '-h') return print(usage);
   if (word !== undefined && word !== 'proxy') return complain([`unknown argument "${word}" (see ztunnel --help)`]);
   const meshConfig = existsSync(meshConfigPath) ? readFileSync(meshConfigPath, 'utf8') : undefined;
-  const parsed = parseZtunnelConfig(env, existsSync, meshConfig);
+  const parsed = parseZtunnelConfig(env, existsSync, meshConfig, availableParallelism());
   if (parsed.kind === 'problems') return complain(parsed.problems);
   return await run(parsed.config);
 }

@@ -8,18 +8,28 @@ import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { countBuild } from './inpod/proxy-metrics.ts';
 import { readMixerRules } from './mixer/mixer-resources.ts';
+import type { Shards } from './shards/shards.ts';
 
 export interface NodeTelemetry {
   readonly metrics: MetricsRegistry;
   /** Tells of each mistake once; the shards use the rules that have none. */
   checkObjects(objects: readonly KubernetesObject[]): void;
+  /** From now on the page shows what they have counted. */
+  follow(shards: Pick<Shards, 'collect' | 'droppedLines'>): void;
 }
 
 export function createNodeTelemetry(config: ZtunnelConfig, logging: Logging): NodeTelemetry {
   const metrics = createMetricsRegistry(config.series);
   metrics.readAtScrape(readRuntimeMetrics());
-  metrics.readAtScrape(readLogMetrics(logging));
   countBuild(metrics.recorder, config.istioVersion);
   const problems = createProblemLog(logging.logger('mixer'));
-  return { metrics, checkObjects: (objects) => problems.report(readMixerRules(objects).problems) };
+  return {
+    metrics,
+    checkObjects: (objects) => problems.report(readMixerRules(objects).problems),
+    follow(shards) {
+      metrics.collectBefore(() => shards.collect());
+      const droppedLines = (): number => logging.droppedLines() + shards.droppedLines();
+      metrics.readAtScrape(readLogMetrics({ droppedLines }));
+    },
+  };
 }

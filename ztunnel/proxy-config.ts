@@ -8,6 +8,7 @@ export interface ProxyConfig {
   readonly discoveryAddress: string | undefined;
   readonly proxyAdminPort: number | undefined;
   readonly statsPort: number | undefined;
+  readonly concurrency: number | undefined;
   /** proxyMetadata and ISTIO_META_* (texts), ISTIO_METAJSON_* (anything), without their prefixes. */
   readonly metadata: StructFields;
 }
@@ -27,6 +28,7 @@ export function readProxyConfig(read: EnvReader, meshConfig: string | undefined)
     discoveryAddress: typeof merged['discoveryAddress'] === 'string' ? merged['discoveryAddress'] : undefined,
     proxyAdminPort: readPort(read, merged, 'proxyAdminPort'),
     statsPort: readPort(read, merged, 'statsPort'),
+    concurrency: typeof merged['concurrency'] === 'number' ? merged['concurrency'] : undefined,
     metadata: {
       ...Object.fromEntries(texts),
       ...Object.fromEntries(read.withPrefix('ISTIO_META_')),

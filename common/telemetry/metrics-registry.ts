@@ -23,6 +23,8 @@ export interface MetricsRegistry {
   exposition(accept: string | undefined): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Called before each scrape: for gauges that are read rather than counted. */
   onScrape(update: () => void): void;
+  /** Awaited before each scrape: what is counted elsewhere. Ends within a bound. */
+  collectBefore(collect: () => Promise<void>): void;
   /** Further families, read at each scrape. */
   readAtScrape(read: () => Promise<readonly ReadFamily[]>): void;
 }
@@ -33,6 +35,7 @@ export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): Metric
   const bounds: FamilyBounds = { ...defaultSeriesBounds, now: () => performance.now(), ...given };
   const table = new SeriesTable(bounds);
   const updates: (() => void)[] = [];
+  const collectors: (() => Promise<void>)[] = [];
   const readers: (() => Promise<readonly ReadFamily[]>)[] = [];
   const readAll = async (): Promise<readonly ReadFamily[]> => {
     const read = await Promise.all(readers.map((reader) => reader()));
@@ -40,6 +43,7 @@ export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): Metric
   };
 
   async function* slicesOf(format: TextFormat): AsyncGenerator<string> {
+    await Promise.all(collectors.map((collect) => collect()));
     for (const update of updates) update();
     const startedAtMs = bounds.now();
     const families = table.families();
@@ -62,6 +66,7 @@ export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): Metric
       return { contentType, body };
     },
     onScrape: (update) => updates.push(update),
+    collectBefore: (collect) => collectors.push(collect),
     readAtScrape: (read) => readers.push(read),
   };
 }

@@ -40,7 +40,7 @@ const helps = {
   sent: 'The total number of bytes sent to the downstream in TCP connections',
 } as const;
 
-const metricNames = {
+export const tcpMetricNames = {
   opened: 'istio_tcp_connections_opened_total',
   closed: 'istio_tcp_connections_closed_total',
   failed: 'istio_tcp_connections_failed_total',
@@ -48,16 +48,17 @@ const metricNames = {
   sent: 'istio_tcp_sent_bytes_total',
 } as const;
 
-type Counters = Readonly<Record<keyof typeof metricNames, MetricDefinition>>;
+type Counters = Readonly<Record<keyof typeof tcpMetricNames, MetricDefinition>>;
 
 /** There are few lists of names. */
 const definitions = new WeakMap<readonly string[], Counters>();
 
-function countersFor(labelNames: readonly string[]): Counters {
+/** The definitions for series with these labels. */
+export function tcpCounters(labelNames: readonly string[]): Counters {
   const known = definitions.get(labelNames);
   if (known !== undefined) return known;
-  const counter = (of: keyof typeof metricNames): MetricDefinition => {
-    return { name: metricNames[of], help: helps[of], kind: 'counter', labelNames };
+  const counter = (of: keyof typeof tcpMetricNames): MetricDefinition => {
+    return { name: tcpMetricNames[of], help: helps[of], kind: 'counter', labelNames };
   };
   const made: Counters = {
     opened: counter('opened'),
@@ -120,7 +121,7 @@ class LivingReport implements TcpReport {
     this.#onClose = onClose;
     this.dueMs = dueMs;
     const values = labels.valuesFor('-');
-    const { opened, received, sent } = countersFor(labels.names);
+    const { opened, received, sent } = tcpCounters(labels.names);
     addOnce(recorder.counter(opened, values), 1);
     this.#received = recorder.counter(received, values);
     this.#sent = recorder.counter(sent, values);
@@ -147,7 +148,7 @@ class LivingReport implements TcpReport {
     this.flush();
     this.#onClose();
     const values = this.#labels.valuesFor(responseFlag);
-    const { closed, failed } = countersFor(this.#labels.names);
+    const { closed, failed } = tcpCounters(this.#labels.names);
     addOnce(this.#recorder.counter(closed, values), 1);
     if (this.#countsFailures && responseFlag !== '-') addOnce(this.#recorder.counter(failed, values), 1);
     this.#received.release();

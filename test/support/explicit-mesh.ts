@@ -86,7 +86,7 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   };
 }
 
-function readSample(line: string, metric: string): Samples {
+export function readSample(line: string, metric: string): Samples {
   const [, labels, value] = new RegExp(`^${metric}(?:\\{(.*)\\})? ([0-9.e+-]+)$`).exec(line) ?? [];
   if (value === undefined) return [];
   const pairs = [...(labels ?? '').matchAll(/([a-z_]+)="([^"]*)"/g)].map((match) => [match[1] ?? '', match[2] ?? '']);

@@ -73,7 +73,7 @@ export async function readExactly(socket: Socket, length: number): Promise<Buffe
     const chunk: Buffer | null = socket.read(length);
     if (chunk !== null) return chunk;
     if (socket.readableEnded || socket.destroyed) throw new Error('the connection ended too early');
-    await Promise.race([once(socket, 'readable'), once(socket, 'close')]);
+    await Promise.race([once(socket, 'readable'), once(socket, 'end'), once(socket, 'close')]);
   }
 }
 

@@ -28,13 +28,26 @@ export interface PodProxiesOptions {
 
 export function createPodProxies({ createProxy, sharing }: PodProxiesOptions): PodProxies {
   const served = new Map<string, ServedPod>();
+  const turns = new Map<string, Promise<void>>();
+
+  /** What is asked for one pod is done one after the other. */
+  function inTurn(uid: string, act: () => Promise<void>): Promise<void> {
+    const turn = (turns.get(uid) ?? Promise.resolve()).then(act);
+    const settled = turn
+      .catch(() => {})
+      .then(() => {
+        if (turns.get(uid) === settled) turns.delete(uid);
+      });
+    turns.set(uid, settled);
+    return turn;
+  }
 
   async function end({ pod, proxy }: ServedPod, how: (proxy: PodProxy) => Promise<void>): Promise<void> {
     served.delete(pod.uid);
     await how(proxy);
     pod.sockets.close();
   }
-  async function stopPod(uid: string): Promise<void> {
+  async function stop(uid: string): Promise<void> {
     const known = served.get(uid);
     if (known !== undefined) await end(known, (proxy) => proxy.close());
   }
@@ -42,20 +55,22 @@ export function createPodProxies({ createProxy, sharing }: PodProxiesOptions): P
     await Promise.all([...served.values()].map((each) => end(each, how)));
   };
 
+  async function start({ network, ...pod }: Pod): Promise<void> {
+    await stop(pod.uid);
+    const open: OpenPod = { ...pod, sockets: await openPodSockets(network, sharing) };
+    const proxy = createProxy(open);
+    try {
+      await proxy.start();
+    } catch (error) {
+      open.sockets.close();
+      throw error;
+    }
+    served.set(pod.uid, { pod: open, proxy });
+  }
+
   return {
-    async startPod({ network, ...pod }) {
-      await stopPod(pod.uid);
-      const open: OpenPod = { ...pod, sockets: await openPodSockets(network, sharing) };
-      const proxy = createProxy(open);
-      try {
-        await proxy.start();
-      } catch (error) {
-        open.sockets.close();
-        throw error;
-      }
-      served.set(pod.uid, { pod: open, proxy });
-    },
-    stopPod,
+    startPod: (pod) => inTurn(pod.uid, () => start(pod)),
+    stopPod: (uid) => inTurn(uid, () => stop(uid)),
     list: () => [...served.values()],
     drain: (deadlineMs) => endAll((proxy) => proxy.drain(deadlineMs)),
     close: () => endAll((proxy) => proxy.close()),

@@ -1,0 +1,181 @@
+// Several shards in worker threads, over real sockets and TLS: they share the pods' ports, the mesh, the log and the metrics page.
+import type { Socket } from 'node:net';
+import t from 'tap';
+import { aPolicy, aService, aWorkload, ports } from '../../support/mesh-objects.ts';
+import { type ShardedMesh, startShardedMesh } from '../../support/sharded-mesh.ts';
+import { echo, mustConnectThrough, readExactly, startProgram } from '../../support/tcp-programs.ts';
+
+const key = 'default/podinfo.default.svc.cluster.local';
+const opened = 'istio_tcp_connections_opened_total';
+const closed = 'istio_tcp_connections_closed_total';
+
+/** A client's pod and a server's; each test has its own addresses. */
+function meshAt(third: number) {
+  const [shell, podinfo, vip] = [1, 2, 3].map((last) => `127.77.${third}.${last}`) as [string, string, string];
+  return {
+    shell,
+    podinfo,
+    snapshot: {
+      workloads: [
+        aWorkload({ name: 'shell-1', addresses: [shell], serviceAccount: 'shell' }),
+        aWorkload({ name: 'podinfo-1', addresses: [podinfo], services: { [key]: ports(80, 9898) } }),
+      ],
+      services: [aService({ name: 'podinfo', addresses: [vip], ports: ports(80, 9898) })],
+    },
+  };
+}
+
+async function connectMany(shell: string, count: number): Promise<readonly Socket[]> {
+  const clients = await Promise.all(Array.from({ length: count }, () => mustConnectThrough(shell, 'podinfo', 80)));
+  for (const client of clients) {
+    client.on('error', () => {});
+    client.write('hello');
+    if ((await readExactly(client, 5)).toString() !== 'hello') throw new Error('other bytes came back');
+  }
+  return clients;
+}
+
+/** Whether what is written comes back, or the connection has ended. */
+async function stillAnswers(client: Socket): Promise<boolean> {
+  client.write('still here');
+  return await readExactly(client, 10).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** However it ends. */
+function whenClosed(client: Socket): Promise<void> {
+  return new Promise((resolve) => client.once('close', () => resolve()));
+}
+
+async function totalOf(mesh: ShardedMesh, metric: string): Promise<number> {
+  return (await mesh.samples(metric)).reduce((sum, [, value]) => sum + value, 0);
+}
+
+async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+t.test('connections are spread over the shards, and counted, logged and shown as one', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(1);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const clients = await connectMany(shell, 40);
+  t.same(await mesh.living(), { inbound: 40, outbound: 40 });
+  for (const shard of mesh.shards.list) {
+    const proxies = await shard.proxies();
+    t.equal(proxies.length, 2, 'each shard serves each pod');
+    t.ok(
+      proxies.some(({ outbound }) => outbound.length > 0),
+      'and has connections',
+    );
+  }
+  t.equal((await totalOf(mesh, 'istio_tcp_sockets_open')) >= 40, true, 'sockets of all shards');
+  for (const client of clients) client.end();
+  await Promise.all(clients.map(whenClosed));
+  await until(async () => (await totalOf(mesh, closed)) === 80);
+  t.equal(await totalOf(mesh, opened), 80, 'both ends of each');
+  t.same(await mesh.samples('ambientd_shards'), [[{}, 2]]);
+  await until(() => mesh.lines.filter(({ message }) => message === 'connection complete').length === 80);
+  t.equal(mesh.lines.filter(({ message }) => message === 'pod is served').length, 2, 'a pod is told once');
+});
+
+t.test('a change of the mesh and of log levels is known in every shard', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(2);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const clients = await connectMany(shell, 16);
+  const ended = Promise.all(clients.map(whenClosed));
+  mesh.shards.useLevels({ fallback: 'error', scopes: new Map() });
+  const deny = aPolicy({ name: 'no-shell', scope: 'namespace', action: 'deny', match: { destinationPorts: [9898] } });
+  mesh.mesh.replace({ ...snapshot, policies: [deny] });
+  await ended;
+  await until(async () => (await mesh.living()).inbound === 0);
+  const cut = mesh.lines.filter(({ code, direction }) => code === 'POLICY_CHANGED' && direction === 'inbound');
+  await until(() => mesh.lines.filter(({ code }) => code === 'POLICY_CHANGED').length >= 16);
+  t.ok(cut.length <= 16);
+  t.notOk(mesh.lines.some(({ message, level }) => message === 'connection complete' && level === 'info'));
+});
+
+t.test('a shard that is lost is replaced with its pods, and its connections are accounted for', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(3);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const clients = await connectMany(shell, 32);
+  await totalOf(mesh, opened);
+  await mesh.shards.list[0]?.kill();
+  t.same(await mesh.samples('ambientd_shard_restarts_total'), [[{}, 1]]);
+  await until(async () => (await mesh.shards.list[0]?.proxies())?.length === 2);
+  const answers = await Promise.all(clients.map(stillAnswers));
+  const left = clients.filter((_, number) => answers[number]);
+  // Their tunnels may have led into the lost shard too.
+  t.ok(left.length < 32, `${left.length} of 32 connections did not need the lost shard`);
+  t.same(await mesh.living(), { inbound: left.length, outbound: left.length });
+  const more = await connectMany(shell, 16);
+  for (const client of [...left, ...more]) client.end();
+  await until(async () => (await mesh.living()).outbound === 0 && (await mesh.living()).inbound === 0);
+  await until(async () => (await totalOf(mesh, closed)) === (await totalOf(mesh, opened)));
+  t.equal(await totalOf(mesh, opened), 96, 'both ends of each');
+  await until(async () => (await totalOf(mesh, 'istio_tcp_sockets_open')) <= 2);
+  t.match(
+    mesh.lines.find(({ message }) => message === 'shard has ended'),
+    { shard: 'shard-1', pods: 2 },
+  );
+});
+
+t.test('a pod that a shard cannot serve is served by none', async (t) => {
+  const { podinfo, snapshot } = meshAt(4);
+  const holder = await startProgram(podinfo, 15_008, echo);
+  t.teardown(() => holder.close());
+  const mesh = await startShardedMesh({}, 2);
+  t.teardown(() => mesh.close());
+  const [, server] = snapshot.workloads;
+  const pod = {
+    uid: 'taken',
+    name: { name: 'podinfo-1', namespace: 'default', serviceAccount: 'podinfo-1' },
+    network: { kind: 'address', address: server?.addresses[0] ?? t.fail() },
+  } as Parameters<ShardedMesh['fleet']['start']>[0];
+  let released = 0;
+  await t.rejects(
+    mesh.fleet.start(pod, () => released++),
+    { code: 'ADDRESS_IN_USE' },
+  );
+  t.equal(released, 1);
+  for (const shard of mesh.shards.list) t.same(await shard.proxies(), []);
+});
+
+t.test('a drain waits for the connections of every shard', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(5);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const clients = await connectMany(shell, 8);
+  let state = 'draining';
+  const drained = mesh.fleet.drain(60_000).then(() => {
+    state = 'drained';
+  });
+  for (const client of clients) {
+    client.write('more');
+    t.equal((await readExactly(client, 4)).toString(), 'more');
+  }
+  t.equal(state, 'draining');
+  for (const client of clients) client.end();
+  await drained;
+  t.equal(await totalOf(mesh, closed), 16, 'the last counts have come');
+});
