@@ -20,7 +20,7 @@ import type { Workload } from '../common/mesh/workload.ts';
 import type { IpAddress } from '../common/net/address.ts';
 import { createPlainSocketFactory } from '../common/net/plain-socket-factory-socket.ts';
 import type { Listener } from '../common/net/socket-factory.ts';
-import { createPeerClaims, type PeerClaims } from '../common/peer/peer-claims.ts';
+import { createPeerClaims } from '../common/peer/peer-claims.ts';
 import type { ToldPeer } from '../common/peer/peer-exchange-codec.ts';
 import { baggageOfMetadata } from '../common/peer/peer-metadata.ts';
 import { peerOfWorkload } from '../common/peer/workload-peer.ts';
@@ -57,14 +57,12 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const metrics = createMetrics(config, logging);
   const mesh = createMeshIndex();
   const credentials = createCredentials(config, logging);
-  const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
-  const upstreams = createUpstreams({ config, logging, mesh, credentials, peerClaims });
+  const upstreams = createUpstreams({ config, logging, mesh, credentials, recorder: metrics.recorder });
   const collectors = createCollectors({ config, logging, mesh, upstreams, recorder: metrics.recorder });
   const telemetry = createTelemetry(config, logging, metrics.recorder, collectors);
   const routing = createRouting(mesh, config);
   const authorization = createAuthorization(config);
-  const parts = { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams, peerClaims };
-  const path = createDataPath(parts);
+  const path = createDataPath({ config, logging, mesh, routing, authorization, telemetry, credentials, upstreams });
   const onResources = (resources: WaypointResources): void => {
     telemetry.useResources(resources);
     routing.useResources(resources);
@@ -165,7 +163,6 @@ interface DataPathParts {
   readonly telemetry: WaypointTelemetry;
   readonly credentials: ReturnType<typeof createCredentials>;
   readonly upstreams: ReturnType<typeof createUpstreams>;
-  readonly peerClaims: PeerClaims;
 }
 
 /** What this waypoint itself opens: tunnels, connections and HTTP to the endpoints of services. */
@@ -174,8 +171,8 @@ function createUpstreams({
   logging,
   mesh,
   credentials,
-  peerClaims,
-}: Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'credentials' | 'peerClaims'>) {
+  recorder,
+}: Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'credentials'> & { readonly recorder: Recorder }) {
   const { certificates, identity } = credentials;
   const own = ownAddress(config);
   const self = (): Workload => {
@@ -183,6 +180,7 @@ function createUpstreams({
   };
   const sockets = createPlainSocketFactory(own === undefined ? {} : { bindAddress: own });
   const tunnels = createTunnelPool({ sockets, certificates, log: logging.logger('tunnel') });
+  const peerClaims = createPeerClaims({ recorder, log: logging.logger('tunnel') });
   const introduction = (): ToldPeer => peerOfWorkload('waypoint', self());
   const headers = (): ConnectHeaders => [['baggage', formatBaggage(baggageOfMetadata(introduction().metadata))]];
   const sourceIp = config.instanceIp;
@@ -195,6 +193,7 @@ function createUpstreams({
   return {
     self,
     introduction,
+    peerClaims,
     sockets,
     dial,
     clients,
@@ -222,10 +221,10 @@ function createCollectors({ config, logging, mesh, upstreams, recorder }: Collec
 }
 
 function createDataPath(parts: DataPathParts) {
-  const { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams, peerClaims } = parts;
+  const { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams } = parts;
   const log = logging.logger('waypoint');
   const { certificates, identity } = credentials;
-  const { self, introduction, sockets, dial, clients } = upstreams;
+  const { self, introduction, peerClaims, sockets, dial, clients } = upstreams;
   const http = createHttpServer();
   const traffic = createTraffic({
     ...{ mesh, self, http, clients, dial, routing, authorization, telemetry, log, introduction, peerClaims },

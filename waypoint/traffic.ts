@@ -6,16 +6,12 @@ import type { MeshView } from '../common/mesh/mesh-view.ts';
 import type { AppProtocol, Workload } from '../common/mesh/workload.ts';
 import { formatSocketAddress } from '../common/net/address.ts';
 import type { ByteStream } from '../common/net/byte-stream.ts';
-import type { PeerClaims } from '../common/peer/peer-claims.ts';
-import type { ToldPeer } from '../common/peer/peer-exchange-codec.ts';
 import type { Authorization, Denial } from './filters/authorization.ts';
 import { type ConnectionHandling, handleConnection } from './handle-connection.ts';
 import { handleRequest, type RequestHandling } from './handle-request.ts';
-import { findHeader } from './http/header-list.ts';
 import type { ServerExchange } from './http/http-exchange.ts';
 import type { HttpServer } from './http/http-server.ts';
-import { introducedExchange, isIntroduced } from './http/introduce.ts';
-import { describeByHeaders } from './listener/describe-client.ts';
+import { IntroducedCaller, type IntroductionParts } from './introduced-caller.ts';
 import type { SniffedProtocol } from './listener/protocol-sniff.ts';
 import type { Backend, RouteChoice } from './routes/choose-route.ts';
 import type { Routing } from './routes/routing.ts';
@@ -26,7 +22,7 @@ import { chooseUpstream, type UpstreamEndpoint } from './upstream/choose-upstrea
 import type { ClientPool } from './upstream/client-pool.ts';
 import type { EndpointDialer } from './upstream/endpoint-dialer.ts';
 
-export interface TrafficParts {
+export interface TrafficParts extends IntroductionParts {
   readonly mesh: MeshView;
   readonly self: () => Workload;
   readonly http: HttpServer;
@@ -35,10 +31,6 @@ export interface TrafficParts {
   readonly routing: Routing;
   readonly authorization: Authorization;
   readonly telemetry: WaypointTelemetry;
-  /** What we tell of ourselves. */
-  readonly introduction: () => ToldPeer;
-  readonly network: string;
-  readonly peerClaims: Pick<PeerClaims, 'judge'>;
   readonly log: Logger;
 }
 
@@ -113,19 +105,11 @@ export function createTraffic(parts: TrafficParts): Traffic {
         void handleConnection(stream, downstream, connections);
         return;
       }
-      let whose = downstream;
-      let introduction: 'due' | 'heard' = downstream.workload === undefined ? 'due' : 'heard';
-      const forget = (): void => telemetry.forget(whose);
+      const caller = new IntroducedCaller(parts, downstream, telemetry.forget);
+      const forget = (): void => telemetry.forget(caller.downstream);
       const handler = (received: ServerExchange): void => {
-        const { headers } = received.request;
-        const isTold = isIntroduced(headers);
-        if (isTold && introduction === 'due') {
-          introduction = 'heard';
-          forget();
-          whose = describeByHeaders(parts, whose, (name) => findHeader(headers, name));
-        }
-        const exchange = isTold ? introducedExchange(received, parts.introduction) : received;
-        handleRequest(exchange, whose, requests).catch((error: unknown) => {
+        const exchange = caller.received(received);
+        handleRequest(exchange, caller.downstream, requests).catch((error: unknown) => {
           log.error({ target: formatSocketAddress(downstream.target.address), error }, 'request failed');
           exchange.reset();
         });
