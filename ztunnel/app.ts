@@ -65,14 +65,11 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
   const { fleet, pods } = createPods({ config, logging, mesh, metrics, shards: shards.list, onReadiness });
 
-  const dump = async () =>
-    dumpConfig({
-      mesh,
-      certificates: certificates.entries(),
-      config: dumpSettings(config),
-      version: { ...version, istioVersion: config.istioVersion },
-      proxies: await shards.proxies(),
-    });
+  const dump = async () => {
+    const known = { mesh, certificates: certificates.entries(), proxies: await shards.proxies() };
+    const build = { ...version, istioVersion: config.istioVersion };
+    return dumpConfig({ ...known, config: dumpSettings(config), version: build });
+  };
   const levels = followLevels(logging, (directives) => shards.useLevels(directives));
   const servers = createNodeServers({ config, logging: levels, metrics, readiness, dumpConfig: dump, onShutdown });
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import tap, { type Test } from 'tap';
 import { authorizeRequest } from '../../common/ca/authorize-request.ts';
 import { createCaServer } from '../../common/ca/ca-server.ts';
 import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
@@ -54,7 +54,7 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
   throw new Error('it did not come about');
 }
 
-async function startCa(folder: string): Promise<Record<string, string>> {
+async function startCa(t: Test, folder: string): Promise<Record<string, string>> {
   const authority = await createCertificateAuthority({ trustDomain: 'cluster.local' });
   const node = { kind: 'node', name: 'here', identities: new Set(identities) } as const;
   const server = createCaServer({
@@ -75,7 +75,10 @@ async function startCa(folder: string): Promise<Record<string, string>> {
   };
 }
 
-function startZtunnel(env: Record<string, string>): { readonly process: ChildProcess; readonly output: () => string } {
+function startZtunnel(
+  t: Test,
+  env: Record<string, string>,
+): { readonly process: ChildProcess; readonly output: () => string } {
   const main = join(import.meta.dirname, '../../ztunnel/main.ts');
   // It ends with this process, however that ends.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, main, 'proxy', 'ztunnel'], {
@@ -88,7 +91,7 @@ function startZtunnel(env: Record<string, string>): { readonly process: ChildPro
   return { process: child, output: () => output };
 }
 
-if (await inUserNamespace(t, import.meta.filename, ['ip', 'nft', 'setpriv'])) {
+async function serveNode(t: Test, threads: string): Promise<void> {
   // Not the test's own folder, which another run of this file would share.
   const folder = await mkdtemp(join(tmpdir(), 'ambientd-test-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -101,8 +104,9 @@ if (await inUserNamespace(t, import.meta.filename, ['ip', 'nft', 'setpriv'])) {
   const socket = join(folder, 'zds.sock');
   const agent = createZdsServer({ path: socket, log: collectLog().log });
   await agent.start();
-  const ztunnel = startZtunnel({
-    ...(await startCa(folder)),
+  const ztunnel = startZtunnel(t, {
+    ZTUNNEL_WORKER_THREADS: threads,
+    ...(await startCa(t, folder)),
     INPOD_UDS: socket,
     NODE_NAME: 'here',
     AMBIENTD_MANIFESTS: objects,
@@ -207,4 +211,10 @@ if (await inUserNamespace(t, import.meta.filename, ['ip', 'nft', 'setpriv'])) {
     t.equal(code, 0);
     t.match(ztunnel.output(), /shutdown complete/);
   });
+}
+
+if (await inUserNamespace(tap, import.meta.filename, ['ip', 'nft', 'setpriv'])) {
+  for (const threads of ['1', '2']) {
+    await tap.test(`with ${threads} threads that carry connections`, (t) => serveNode(t, threads));
+  }
 }

@@ -1,4 +1,4 @@
-// A pod as this process serves it: who it is, and where its sockets are to be opened. Plain values: any thread can open them.
+// A pod as this process serves it: who it is, and where its sockets are to be opened. Plain values, which each thread opens for itself.
 import type { WorkloadName } from '../../common/mesh/mesh-view.ts';
 import type { IpAddress } from '../../common/net/address.ts';
 import type { SocketFactory } from '../../common/net/socket-factory.ts';
