@@ -6,7 +6,9 @@ import type { KubernetesObject } from '../../../common/sources/kubernetes-object
 import { validateManifests } from '../../../common/sources/manifests/validate-manifests.ts';
 import type { ResourceProblem } from '../../../common/sources/resource-problem.ts';
 import { type LastGood, readResources } from '../../../common/sources/resources.ts';
+import { checkRoutes } from '../../../waypoint/resources/check-routes.ts';
 import { readWaypointResources } from '../../../waypoint/resources/waypoint-resources.ts';
+import { clusterDomain } from './cluster-settings.ts';
 
 export interface CheckedManifests {
   readonly problems: readonly ResourceProblem[];
@@ -22,8 +24,9 @@ export function checkManifests(objects: readonly KubernetesObject[], lastGood: L
   const others = references.filter((problem) => problem.field !== 'status.podIPs');
   const settings = withMeshConfig(defaultMeshSettings, read.resources.meshConfigs[0]);
   const forWaypoints = readWaypointResources(objects, lastGood);
+  const routes = checkRoutes({ ...forWaypoints, objects, clusterDomain });
   return {
-    problems: [...read.problems, ...derived.problems, ...others, ...forWaypoints.problems],
+    problems: [...read.problems, ...derived.problems, ...others, ...forWaypoints.problems, ...routes],
     lastGood: new Map([...read.lastGood, ...forWaypoints.lastGood]),
     trustDomain: settings.trustDomain,
   };
