@@ -1,5 +1,5 @@
 // The mesh's own CA in a cluster without istiod: roots in a Secret, the trust bundle in each namespace, a signing service
-// that speaks Istio's CreateCertificate. Any number of replicas may run; none of them leads.
+// that speaks Istio's CreateCertificate; and the addresses of waypoints. Any number of replicas may run; none of them leads.
 import type { KubeConfig } from '@kubernetes/client-node';
 import { createReadiness } from '../../common/admin/readiness.ts';
 import { type CaServer, createCaServer } from '../../common/ca/ca-server.ts';
@@ -9,11 +9,12 @@ import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logging } from '../../common/logger.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
 import { bundleName, keepBundles } from './bundle-keeper.ts';
-import { createClusterClient } from './cluster-client.ts';
+import { createClusterClient, gatewayNameLabel } from './cluster-client.ts';
 import { createClusterWatcher, type WatchedPath } from './cluster-watcher.ts';
 import type { ControllerConfig } from './config.ts';
 import { createControllerMetrics } from './controller-metrics.ts';
 import { createControllerServers } from './controller-servers.ts';
+import { keepGateways } from './gateway-keeper.ts';
 import { createRootKeeper } from './root-keeper.ts';
 import { createSigningAuthority } from './signing-authority.ts';
 import { createSyncLoop } from './sync-loop.ts';
@@ -30,8 +31,8 @@ export interface Controller extends Runnable {
 }
 
 const caTask = 'certificate authority';
-/** Namespaces that could not be written are tried again after this. */
-const bundleRetryMs = 5_000;
+/** Namespaces and Gateways that could not be written are tried again after this. */
+const retryMs = 5_000;
 
 export function createController({ config, kubeConfig, logging }: ControllerOptions): Controller {
   const { namespace, secretName, trustDomain, rootTerms, audiences, trustedNodeAccounts } = config;
@@ -58,7 +59,8 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
     server?.useCertificate(await authority.serverCertificate());
     const { failed } = await keepBundles(cluster, trustBundle(set), log);
     metrics.synced(set, now(), failed);
-    return Math.min(dueAtMs, now() + (failed > 0 ? bundleRetryMs : config.syncIntervalMs));
+    const gateways = await keepGateways(cluster, config.clusterDomain, now(), log);
+    return Math.min(dueAtMs, now() + (failed + gateways.failed > 0 ? retryMs : config.syncIntervalMs));
   }
   const loop = createSyncLoop({ run: synchronize, now, onFailure: metrics.syncFailed, log });
   const watcher = createClusterWatcher(kubeConfig, watchedPaths(namespace, secretName), loop.poke, log);
@@ -97,5 +99,7 @@ function watchedPaths(namespace: string, secretName: string): readonly WatchedPa
     { path: '/api/v1/namespaces' },
     { path: '/api/v1/configmaps', fieldSelector: `metadata.name=${bundleName}` },
     { path: `/api/v1/namespaces/${namespace}/secrets`, fieldSelector: `metadata.name=${secretName}` },
+    { path: '/apis/gateway.networking.k8s.io/v1/gateways' },
+    { path: '/api/v1/services', labelSelector: gatewayNameLabel },
   ];
 }

@@ -4,6 +4,7 @@ import {
   ApiException,
   AuthenticationV1Api,
   CoreV1Api,
+  CustomObjectsApi,
   createConfiguration,
   KubeConfig,
   type Middleware,
@@ -16,6 +17,8 @@ import {
 import { readReview } from '../../common/ca/reviewed-token.ts';
 import type { ClusterFacts } from '../../common/ca/token-authorizer.ts';
 import { MeshError } from '../../common/errors.ts';
+import { Field } from '../../common/sources/field.ts';
+import type { GatewayService } from './plan-gateways.ts';
 
 /** Texts, not base64. */
 export interface KeptSecret {
@@ -47,7 +50,15 @@ export interface ConfigMapStore {
   applyConfigMap(at: ObjectName, data: Readonly<Record<string, string>>): Promise<void>;
 }
 
-export type ClusterClient = ClusterFacts & SecretStore & ConfigMapStore;
+export interface GatewayStore {
+  /** As the API has them; none where the kind is not served. */
+  listGateways(): Promise<readonly unknown[]>;
+  /** Services that are labelled with the name of a Gateway. */
+  listGatewayServices(): Promise<readonly GatewayService[]>;
+  writeGatewayStatus(at: ObjectName, status: unknown): Promise<void>;
+}
+
+export type ClusterClient = ClusterFacts & SecretStore & ConfigMapStore & GatewayStore;
 
 /** Who owns the written fields, as the API server keeps it. */
 const writerName = 'ambientd-controller';
@@ -98,6 +109,7 @@ export function createClusterClient(config: KubeConfig): ClusterClient {
     },
     ...secretStore(core, call),
     ...configMapStore(core, call),
+    ...gatewayStore(core, new CustomObjectsApi(configuration), call),
   };
 }
 
@@ -146,6 +158,45 @@ function configMapStore(core: CoreV1Api, call: Call): ConfigMapStore {
       const options = setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply);
       const answer = core.patchNamespacedConfigMap({ ...at, body, fieldManager: writerName, force: true }, options);
       await call(`write configmap ${at.namespace}/${at.name}`, answer);
+    },
+  };
+}
+
+export const gatewayNameLabel = 'gateway.networking.k8s.io/gateway-name';
+const gateways = { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'gateways' } as const;
+
+function gatewayStore(core: CoreV1Api, custom: CustomObjectsApi, call: Call): GatewayStore {
+  return {
+    async listGateways() {
+      const found = await orUndefined(custom.listClusterCustomObject(gateways), 'list gateways', call);
+      return new Field('', found)
+        .at('items')
+        .items()
+        .map(({ value }) => value);
+    },
+    async listGatewayServices() {
+      const answer = core.listServiceForAllNamespaces({ labelSelector: gatewayNameLabel });
+      const { items } = await call('list the services of gateways', answer);
+      return items.map(({ metadata, spec }) => ({
+        namespace: metadata?.namespace ?? '',
+        name: metadata?.name ?? '',
+        clusterIps: (spec?.clusterIPs ?? []).filter((ip) => ip !== '' && ip !== 'None'),
+      }));
+    },
+    async writeGatewayStatus({ namespace, name }, status) {
+      const body = {
+        apiVersion: 'gateway.networking.k8s.io/v1',
+        kind: 'Gateway',
+        metadata: { namespace, name },
+        status,
+      };
+      const options = setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply);
+      const at = { ...gateways, namespace, name };
+      const answer = custom.patchNamespacedCustomObjectStatus(
+        { ...at, body, fieldManager: writerName, force: true },
+        options,
+      );
+      await call(`write the status of gateway ${namespace}/${name}`, answer);
     },
   };
 }

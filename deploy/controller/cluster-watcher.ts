@@ -7,6 +7,7 @@ import type { Logger } from '../../common/log.ts';
 export interface WatchedPath {
   readonly path: string;
   readonly fieldSelector?: string;
+  readonly labelSelector?: string;
 }
 
 export interface ClusterWatcher {
@@ -37,7 +38,7 @@ export function createClusterWatcher(
 
 function watchPath(
   watch: Watch,
-  { path, fieldSelector }: WatchedPath,
+  { path, ...selectors }: WatchedPath,
   onChange: () => void,
   log: Logger,
 ): ClusterWatcher {
@@ -71,7 +72,7 @@ function watchPath(
   }
 
   async function open(): Promise<void> {
-    const query = { fieldSelector, resourceVersion, allowWatchBookmarks: true, timeoutSeconds: watchSeconds };
+    const query = { ...selectors, resourceVersion, allowWatchBookmarks: true, timeoutSeconds: watchSeconds };
     try {
       running = await watch.watch(path, query, onEvent, onEnd);
       if (state === 'closed') running.abort();

@@ -14,6 +14,8 @@ export interface ControllerConfig {
   readonly secretName: string;
   /** `TRUST_DOMAIN`, cluster.local. */
   readonly trustDomain: string;
+  /** `CLUSTER_DOMAIN`, cluster.local: of services' names. */
+  readonly clusterDomain: string;
   /** `AMBIENTD_CA_LISTEN`, 0.0.0.0:15012: address and port of the signing service. */
   readonly listen: SocketAddress;
   /** `AMBIENTD_CA_NAMES`: host names in the server's certificate; default those of the service istiod and of ours. */
@@ -56,6 +58,7 @@ export function parseControllerConfig(env: Environment): ConfigResult {
     namespace,
     secretName: read.text('AMBIENTD_CA_SECRET', 'ambientd-ca'),
     trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
+    clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
     listen: readListen(read),
     serverNames: readServerNames(read, namespace),
     audiences: readWords(read, 'TOKEN_AUDIENCES', 'istio-ca'),
