@@ -23,6 +23,8 @@ COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
 COPY --from=build /src/node-ztunnel /usr/local/bin/node-ztunnel
+# Tokens and roots are looked for below the working directory, as Istio's images have it.
+WORKDIR /
 USER 65532:65532
 # Why these options: deploy/local/program-files.ts.
 ENTRYPOINT ["node", "--max-semi-space-size=8", "--v8-pool-size=1", "/opt/ambientd/dist/deploy/local/main.js"]
