@@ -167,7 +167,7 @@ export class KubernetesWatcher {
     const reason = error instanceof Error ? error.message : String(error);
     // Once a reason, not once a try.
     if (this.#trouble?.reason !== reason) {
-      const remedy = status === 403 ? '; grant list and watch on it (deploy/cluster/mesh-rbac.yaml)' : '';
+      const remedy = status === 403 ? '; grant list and watch on it, as the manifests in deploy/cluster do' : '';
       log.warn({ kind: kind.kind, reason }, `Kubernetes API out of reach, what is known of it serves on${remedy}`);
       this.#trouble = { sinceMs: this.#trouble?.sinceMs ?? atMs, reason };
     }

@@ -149,7 +149,8 @@ export class ListWatchSession {
     if (this.#version < this.#kind.versions.length) return this.#list();
     this.#version = 0;
     this.#absentSinceMs ??= atMs;
-    const wait: SessionAction = { kind: 'wait', delayMs: this.#times.absentRetryMs };
+    const delayMs = this.#times.absentRetryMs * (this.#kind.patience ?? 1);
+    const wait: SessionAction = { kind: 'wait', delayMs };
     if (this.#known.size > 0 && atMs - this.#absentSinceMs < this.#times.absenceGraceMs) return [wait];
     const changes = [...this.#known.keys()].map((key): ObjectChange => ({ kind: 'gone', key }));
     this.#known = new Map();

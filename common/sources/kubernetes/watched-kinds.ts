@@ -13,6 +13,8 @@ export interface WatchedKind {
   /** custom: the API server may not know it. */
   readonly origin: 'built-in' | 'custom';
   readonly query: Readonly<Record<string, string>>;
+  /** Looked for so many times less often while it is not served; default 1. */
+  readonly patience?: number;
 }
 
 const authorizationPolicy = custom('AuthorizationPolicy', 'security.istio.io', 'authorizationpolicies', [
@@ -59,6 +61,9 @@ export function waypointConfiguration(systemNamespace: string): readonly Watched
   return [meshConfig(systemNamespace), authorizationPolicy, ...waypointKinds];
 }
 
+/** Hardly any cluster serves them, and every node looks for them. */
+const mixerPatience = 8;
+
 /** Metrics as Mixer defined them, for the proxy of the node. */
 export const mixerKinds: readonly WatchedKind[] = (
   [
@@ -68,7 +73,7 @@ export const mixerKinds: readonly WatchedKind[] = (
     ['handler', 'handlers'],
     ['rule', 'rules'],
   ] as const
-).map(([kind, resource]) => custom(kind, 'config.istio.io', resource, ['v1alpha2']));
+).map(([kind, resource]) => ({ ...custom(kind, 'config.istio.io', resource, ['v1alpha2']), patience: mixerPatience }));
 
 /** The ConfigMap that Istio reads, and no other. */
 function meshConfig(systemNamespace: string): WatchedKind {

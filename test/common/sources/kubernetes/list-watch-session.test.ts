@@ -133,6 +133,12 @@ t.test('a kind that is not served is absent, in its older version too, and is as
   t.same(say(session.advance(page('5', [listed('a', '1')]))), ['+a', 'synced present', 'watch 5']);
 });
 
+t.test('a kind that hardly anybody serves is asked for less often', async (t) => {
+  const session = new ListWatchSession({ ...builtIn, origin: 'custom', patience: 8 }, times);
+  session.advance({ kind: 'start' });
+  t.same(say(session.advance(failed(404))), ['synced absent', 'wait 120000']);
+});
+
 t.test('only the older version is served', async (t) => {
   const session = new ListWatchSession(custom, times);
   session.advance({ kind: 'start' });
