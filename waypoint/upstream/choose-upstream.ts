@@ -2,6 +2,7 @@
 // how it is reached. In: the target, the mesh, who we are, a number in [0, 1). Out: the endpoint, or why there is none. Source: ztunnel.md §4.4 step 8.
 import type { Identity } from '../../common/identity/identity.ts';
 import { chooseAddress } from '../../common/mesh/choose-address.ts';
+import { type DirectProtocol, directProtocol } from '../../common/mesh/direct-protocol.ts';
 import { expectedIdentities } from '../../common/mesh/expected-identities.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { pickEndpoint } from '../../common/mesh/pick-endpoint.ts';
@@ -16,7 +17,7 @@ export interface UpstreamEndpoint {
   readonly service: Service | undefined;
   /** The workload's own address and port: authority of the CONNECT, or what is dialled. */
   readonly address: SocketAddress;
-  readonly via: 'hbone' | 'sidecar' | 'plain';
+  readonly via: DirectProtocol;
   readonly expected: readonly Identity[];
   /** Equal for endpoints that may share connections. */
   readonly key: string;
@@ -68,13 +69,8 @@ function endpointOf(
     return { kind: 'none', detail };
   }
   const address = { ip: choice.ip, port: dialled.port };
-  const via = viaOf(workload, address.port);
+  const via = directProtocol(workload, address.port);
   const expected = expectedIdentities(workload, service);
   const key = `${via}|${formatSocketAddress(address)}|${workload.uid}|${expected.map(({ uri }) => uri).join()}`;
   return { kind: 'endpoint', endpoint: { workload, service, address, via, expected, key } };
-}
-
-function viaOf({ tunnelProtocol, plaintextPorts }: Workload, port: number): UpstreamEndpoint['via'] {
-  if (tunnelProtocol === 'hbone') return 'hbone';
-  return tunnelProtocol === 'istio-mtls' && !plaintextPorts.includes(port) ? 'sidecar' : 'plain';
 }

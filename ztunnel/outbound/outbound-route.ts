@@ -4,6 +4,7 @@
 import type { MeshErrorCode } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity/identity.ts';
 import { chooseAddress, type ResolvedHosts } from '../../common/mesh/choose-address.ts';
+import { directProtocol } from '../../common/mesh/direct-protocol.ts';
 import { expectedIdentities } from '../../common/mesh/expected-identities.ts';
 import { findAddress, findUpstream, isGatewayInstance } from '../../common/mesh/find-destination.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
@@ -123,7 +124,7 @@ function routeToWorkload(
 }
 
 function directRoute(workload: Workload, service: Service | undefined, to: SocketAddress): OutboundRoute {
-  switch (workload.tunnelProtocol) {
+  switch (directProtocol(workload, to.port)) {
     case 'hbone':
       return {
         kind: 'hbone',
@@ -134,10 +135,9 @@ function directRoute(workload: Workload, service: Service | undefined, to: Socke
         expected: expectedIdentities(workload, service),
         service,
       };
-    case 'istio-mtls':
-      if (workload.plaintextPorts.includes(to.port)) return { kind: 'plain', to, workload, service };
+    case 'sidecar':
       return { kind: 'sidecar', to, workload, expected: expectedIdentities(workload, service), service };
-    case 'none':
+    case 'plain':
       return { kind: 'plain', to, workload, service };
   }
 }

@@ -111,7 +111,7 @@ function policyKeysOf(meta: ObjectMeta, memberOf: readonly MeshService[], contex
 
 function withMtlsModes(workload: Workload, meta: ObjectMeta, context: WorkloadContext): Workload {
   if (workload.tunnelProtocol !== 'istio-mtls') return workload;
-  return withPlaintextPorts(workload, meta.labels, peerAuthenticationsOf(meta, context));
+  return withPlaintextPorts(workload, meta, peerAuthenticationsOf(meta, context));
 }
 
 function peerAuthenticationsOf({ namespace }: ObjectMeta, context: WorkloadContext): PeerAuthentications {

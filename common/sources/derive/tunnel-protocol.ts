@@ -2,7 +2,9 @@
 // sidecar says that it takes that, else in plain TCP. Decided from the annotation that istio-cni writes and from labels, never from
 // dataplane-mode (fixtures 04, 05); what PeerAuthentication takes back comes after.
 import type { Workload } from '../../mesh/workload.ts';
+import { parsePort } from '../../net/address.ts';
 import type { Labels } from '../kinds/label-selector.ts';
+import type { ObjectMeta } from '../kubernetes-object.ts';
 import { mtlsModeOf, type PeerAuthentications } from './policy-from-peer-authentication.ts';
 
 /** The injector labels what it gives a sidecar. Which of the two a sidecar speaks, it says too: HBONE is preferred. */
@@ -18,12 +20,20 @@ export function tunnelProtocolOf(
 }
 
 /**
- * A sidecar on DISABLE hands TLS to its application as it comes, so it must be spoken to in plain there.
+ * A sidecar on DISABLE hands TLS to its application as it comes, and ports that are not redirected never meet it: there it must be spoken
+ * to in plain.
  * @param sidecar a workload that is reached by Istio's mutual TLS
  */
-export function withPlaintextPorts(sidecar: Workload, labels: Labels, sources: PeerAuthentications): Workload {
+export function withPlaintextPorts(
+  sidecar: Workload,
+  { labels, annotations }: Pick<ObjectMeta, 'labels' | 'annotations'>,
+  sources: PeerAuthentications,
+): Workload {
   const { own, mode } = mtlsModeOf(sidecar.namespace, labels, sources);
   if (mode === 'DISABLE') return { ...sidecar, tunnelProtocol: 'none' };
-  const plaintextPorts = [...(own?.portModes ?? [])].flatMap(([port, of]) => (of === 'DISABLE' ? [port] : []));
-  return { ...sidecar, plaintextPorts };
+  const disabled = [...(own?.portModes ?? [])].flatMap(([port, of]) => (of === 'DISABLE' ? [port] : []));
+  const excluded = (annotations['traffic.sidecar.istio.io/excludeInboundPorts'] ?? '')
+    .split(',')
+    .flatMap((text) => parsePort(text.trim()) ?? []);
+  return { ...sidecar, plaintextPorts: [...new Set([...disabled, ...excluded])] };
 }

@@ -107,7 +107,9 @@ t.test('a sidecar is reached in its own mutual TLS, except on ports where it tak
     to: { ip: '127.0.0.2', port: 8080 },
     service: { name: 'web' },
   });
-  t.hasStrict(route('127.0.0.2:9090', { workloads: [sidecar] }), { kind: 'plain', workload: { name: 'server' } });
+  for (const port of [9090, 15_020, 15_021, 15_090]) {
+    t.hasStrict(route(`127.0.0.2:${port}`, { workloads: [sidecar] }), { kind: 'plain', workload: { name: 'server' } });
+  }
   t.end();
 });
 

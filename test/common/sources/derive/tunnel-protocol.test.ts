@@ -45,3 +45,9 @@ t.test('so are single ports of it', async (t) => {
     plaintextPorts: [8080, 9090],
   });
 });
+
+t.test('and ports that the sidecar does not see', async (t) => {
+  const annotations = 'traffic.sidecar.istio.io/excludeInboundPorts: "9090, 3306,nonsense,"';
+  const pod = `{ apiVersion: v1, kind: Pod, metadata: { name: web, namespace: shop, labels: { ${sidecar} }, annotations: { ${annotations} } }, status: { podIP: 10.0.0.1 } }`;
+  t.match(meshOf(pod).snapshot.workloads, [{ tunnelProtocol: 'istio-mtls', plaintextPorts: [9090, 3306] }]);
+});
