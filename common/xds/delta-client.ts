@@ -53,12 +53,11 @@ class ReconnectingClient implements DeltaClient {
 
   ask(name: string): void {
     const request = this.#options.session.ask(name);
-    this.#stream?.send(request);
+    if (request !== undefined) this.#stream?.send(request);
   }
 
   giveUp(name: string): void {
-    const request = this.#options.session.giveUp(name);
-    this.#stream?.send(request);
+    this.#options.session.giveUp(name);
   }
 
   async close(): Promise<void> {
@@ -123,7 +122,7 @@ class ReconnectingClient implements DeltaClient {
   async #answer(stream: GrpcStream, response: GrpcMessage): Promise<void> {
     const { session, onStep, onReceived } = this.#options;
     const received = await runInSlices(session.receive(response), onStep, this.#closing.signal);
-    for (const answer of received.answers) stream.send(answer);
+    stream.send(received.answer);
     onReceived(received);
   }
 }

@@ -34,8 +34,8 @@ export interface Received {
   readonly rejectedCount: number;
   /** Names that were asked for, and what became of them. */
   readonly told: readonly Told[];
-  /** What to send: the ACK or NACK, and after it what is no longer subscribed to. */
-  readonly answers: readonly Buffer[];
+  /** The ACK or NACK to send. */
+  readonly answer: Buffer;
   /** `complete` once every type has been acknowledged. */
   readonly sync: 'waiting' | 'complete';
 }
@@ -52,13 +52,12 @@ export interface DeltaSession {
   receive(response: readonly Uint8Array[]): Generator<Step, Received>;
   /**
    * A name that the mesh misses, of the type that is on demand: `network/ip`, `namespace/hostname` or a uid. It is told by a
-   * response, or on a new stream, until it is given up. @returns the request
+   * response, or on a new stream, until it is given up. @returns the request; undefined where nothing is on demand
    */
-  ask(name: string): Buffer;
+  ask(name: string): Buffer | undefined;
   /** The request for all that still wait for their answer, which is sent after the first ones of a new stream. */
   askAgain(): Buffer | undefined;
-  /** @returns the request that takes it back */
-  giveUp(name: string): Buffer;
+  giveUp(name: string): void;
   /** How many resources are held, by type URL. */
   held(): ReadonlyMap<string, number>;
 }
@@ -76,6 +75,10 @@ interface TypeState {
   readonly wanted: 'all' | 'asked';
   /** Names that wait for their answer. */
   readonly asked: Set<string>;
+  /** Names that are still subscribed to, and need not be. */
+  readonly left: Set<string>;
+  /** How many requests have asked for names on this stream. */
+  requests: number;
   readonly subscription: Subscription;
   /** Whether an answer has come on this stream. */
   stream: 'fresh' | 'answered';
@@ -91,6 +94,9 @@ const maxVersionsBytes = 3 * 1_048_576;
 /** How many reasons a NACK carries, and how long it may be. */
 const maxReasons = 20;
 const maxReasonLength = 400;
+/** Names that are left, in all and in one request: more stay subscribed to, which costs the server some memory. */
+const maxLeft = 10_000;
+const maxLeftAtOnce = 1_000;
 /** Every name there is. */
 const anything = '*';
 
@@ -105,6 +111,8 @@ export function createDeltaSession({ node, types, onDemand }: DeltaSessionOption
       const requests: Buffer[] = [];
       for (const [typeUrl, state] of states) {
         state.stream = 'fresh';
+        state.left.clear();
+        state.requests = 0;
         const untold = state.wanted === 'all' ? 'left-out' : 'told';
         const initialVersions = yield* encodeVersions(state.subscription.begin(maxVersionsBytes, untold));
         // Both ways at once: the server shall not take a request without names for one that wants everything.
@@ -124,30 +132,33 @@ export function createDeltaSession({ node, types, onDemand }: DeltaSessionOption
         yield* takeRemovals(state, removed);
         if (state.stream === 'fresh') yield* takeRemovals(state, state.subscription.takeUnconfirmed());
         noteAbsent(state, removed, taken);
+        leave(state, removed);
+        leave(
+          state,
+          taken.told.map(({ name }) => name),
+        );
         state.stream = 'answered';
         if (taken.rejectedCount === 0) state.sync = 'complete';
       }
       const refusal: Partial<DeltaRequest> =
         taken.rejectedCount === 0 ? {} : { errorMessage: describeRejections(taken) };
-      const answers = [encodeDeltaRequest({ typeUrl, responseNonce: nonce, ...refusal })];
-      const unsubscribe = state === undefined ? [] : namesToLeave(state, removed, taken);
-      if (unsubscribe.length > 0) answers.push(encodeDeltaRequest({ typeUrl, unsubscribe }));
-      return { typeUrl, resources: response.resources, removed: removed.length, ...taken, answers, sync: sync() };
+      const answer = encodeDeltaRequest({ typeUrl, responseNonce: nonce, ...refusal });
+      return { typeUrl, resources: response.resources, removed: removed.length, ...taken, answer, sync: sync() };
     },
 
     ask(name) {
-      demanded?.asked.add(name);
-      return encodeDeltaRequest({ typeUrl: onDemand?.typeUrl ?? '', subscribe: [name] });
+      if (demanded === undefined) return undefined;
+      demanded.asked.add(name);
+      return askFor(demanded, [name]);
     },
 
     askAgain() {
       if (demanded === undefined || demanded.asked.size === 0) return undefined;
-      return encodeDeltaRequest({ typeUrl: demanded.type.typeUrl, subscribe: [...demanded.asked] });
+      return askFor(demanded, [...demanded.asked]);
     },
 
     giveUp(name) {
-      demanded?.asked.delete(name);
-      return encodeDeltaRequest({ typeUrl: onDemand?.typeUrl ?? '', unsubscribe: [name] });
+      if (demanded?.asked.delete(name)) leave(demanded, [name]);
     },
 
     held: () => new Map([...states].map(([typeUrl, { subscription }]) => [typeUrl, subscription.size])),
@@ -157,7 +168,8 @@ export function createDeltaSession({ node, types, onDemand }: DeltaSessionOption
 function beginType(type: ResourceType, wanted: TypeState['wanted']): TypeState {
   // What comes only when it is asked for is never there as a whole: nobody waits for it.
   const sync = wanted === 'all' ? 'waiting' : 'complete';
-  return { type, wanted, asked: new Set(), subscription: new Subscription(), stream: 'fresh', sync };
+  const names = { asked: new Set<string>(), left: new Set<string>(), requests: 0 };
+  return { type, wanted, ...names, subscription: new Subscription(), stream: 'fresh', sync };
 }
 
 /** What a response has come to so far. */
@@ -214,17 +226,24 @@ function noteAbsent({ asked }: TypeState, removed: readonly string[], taken: Tak
 }
 
 /**
- * istiod goes on with what it has found under its own name, and answers to no name twice while it is subscribed to: what is
- * not there, or was asked for by an address, is left, so that it can be asked for again.
+ * istiod answers to no name that it takes for subscribed, and to a request that subscribes to nothing new as if everything had
+ * gone. So each request brings a name of its own that nothing has, and with it leaves the one before, and whatever else is not
+ * needed: what was asked for by an address, which istiod follows under its own name from then on, and what is not there.
  */
-function namesToLeave(
-  { wanted, subscription }: TypeState,
-  removed: readonly string[],
-  { told }: Taken,
-): readonly string[] {
-  if (wanted === 'all') return [];
-  const names = new Set([...removed, ...told.map(({ name }) => name)]);
-  return [...names].filter((name) => !subscription.has(name));
+function askFor(state: TypeState, names: readonly string[]): Buffer {
+  const { type, left } = state;
+  for (const name of names) left.delete(name);
+  const unsubscribe = [...left].slice(0, maxLeftAtOnce);
+  for (const name of unsubscribe) left.delete(name);
+  state.requests += 1;
+  const news = `ambientd/request-${state.requests}`;
+  left.add(news);
+  return encodeDeltaRequest({ typeUrl: type.typeUrl, subscribe: [...names, news], unsubscribe });
+}
+
+function leave({ wanted, subscription, left }: TypeState, names: Iterable<string>): void {
+  if (wanted === 'all') return;
+  for (const name of names) if (!subscription.has(name) && left.size < maxLeft) left.add(name);
 }
 
 /** After the updates of the same response, as ztunnel does. */

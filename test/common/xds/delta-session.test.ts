@@ -28,9 +28,7 @@ interface Held {
   readonly session: DeltaSession;
   readonly mesh: MeshIndex;
   receive(response: SentResponse): Received & {
-    /** The ACK or NACK. */
     readonly request: ReturnType<typeof readRequest>;
-    readonly more: readonly ReturnType<typeof readRequest>[];
   };
   begin(): readonly ReturnType<typeof readRequest>[];
 }
@@ -50,8 +48,7 @@ function hold(onDemand?: typeof addressType): Held {
     mesh,
     receive(response) {
       const received = run(session.receive([encodeResponse(response)]));
-      const [request = {}, ...more] = received.answers.map((bytes) => readRequest(bytes));
-      return { ...received, request, more };
+      return { ...received, request: readRequest(received.answer) };
     },
     begin: () => run(session.begin()).map((bytes) => readRequest(bytes)),
   };
@@ -254,35 +251,49 @@ t.test('on demand', async (t) => {
     t.equal(held.receive({ typeUrl: authorizationTypeUrl, nonce: '1' }).sync, 'complete');
   });
 
-  t.test('what was asked for by an address is found by its alias, and can be asked for again', async (t) => {
+  const asked = (request: Buffer | undefined) => (request === undefined ? undefined : readRequest(request));
+
+  t.test('what was asked for by an address is found by its alias', async (t) => {
     const held = hold(addressType);
     held.begin();
-    t.same(readRequest(held.session.ask('/10.0.0.1')), { typeUrl: addressTypeUrl, subscribe: ['/10.0.0.1'] });
+    const first = asked(held.session.ask('/10.0.0.1'));
+    t.same(first, { typeUrl: addressTypeUrl, subscribe: ['/10.0.0.1', 'ambientd/request-1'] });
     const received = held.receive({ nonce: '1', resources: [named('a', '/10.0.0.1'), named('b')] });
     t.same(received.told, [{ name: '/10.0.0.1', kind: 'found' }]);
-    t.same(received.more, [{ typeUrl: addressTypeUrl, unsubscribe: ['/10.0.0.1'] }]);
     t.same(names(held), ['a', 'b'], 'with what the server adds');
     t.same(held.receive({ nonce: '2', resources: [named('a', '/10.0.0.1')] }).told, [], 'told once');
-  });
-
-  t.test('what was asked for by its own name stays subscribed to until it is gone', async (t) => {
-    const held = hold(addressType);
-    held.begin();
-    held.session.ask(podName('a'));
-    const found = held.receive({ nonce: '1', resources: [named('a')] });
-    t.same([found.told, found.more], [[{ name: podName('a'), kind: 'found' }], []]);
-    const gone = held.receive({ nonce: '2', removed: [podName('a')] });
-    t.same(gone.more, [{ typeUrl: addressTypeUrl, unsubscribe: [podName('a')] }]);
-    t.same(names(held), []);
   });
 
   t.test('what is not there is told as absent', async (t) => {
     const held = hold(addressType);
     held.begin();
     held.session.ask('/1.1.1.1');
-    const received = held.receive({ nonce: '1', removed: ['/1.1.1.1', '/2.2.2.2'] });
+    const received = held.receive({ nonce: '1', removed: ['/1.1.1.1', 'ambientd/request-1'] });
     t.same(received.told, [{ name: '/1.1.1.1', kind: 'absent' }]);
-    t.same(received.more, [{ typeUrl: addressTypeUrl, unsubscribe: ['/1.1.1.1', '/2.2.2.2'] }]);
+  });
+
+  t.test('each request is news to the server, and leaves what is not needed any more', async (t) => {
+    const held = hold(addressType);
+    held.begin();
+    held.session.ask('/1.1.1.1');
+    held.receive({ nonce: '1', removed: ['/1.1.1.1', 'ambientd/request-1'] });
+    t.same(asked(held.session.ask('/10.0.0.1')), {
+      typeUrl: addressTypeUrl,
+      subscribe: ['/10.0.0.1', 'ambientd/request-2'],
+      unsubscribe: ['ambientd/request-1', '/1.1.1.1'],
+    });
+    held.receive({ nonce: '2', resources: [named('a', '/10.0.0.1')], removed: ['ambientd/request-2'] });
+    t.same(asked(held.session.ask('/10.0.0.1')), {
+      typeUrl: addressTypeUrl,
+      subscribe: ['/10.0.0.1', 'ambientd/request-3'],
+      unsubscribe: ['ambientd/request-2'],
+    });
+    held.receive({ nonce: '3', resources: [named('a', '/10.0.0.1')] });
+    held.receive({ nonce: '4', removed: [podName('a')] });
+    held.session.ask('/10.0.0.2');
+    held.session.giveUp('/10.0.0.2');
+    const { unsubscribe = [] } = asked(held.session.ask('/10.0.0.3')) ?? {};
+    t.same([...unsubscribe].sort(), ['/10.0.0.2', 'ambientd/request-4'], 'what has gone, and what was given up');
   });
 
   t.test(
@@ -295,8 +306,8 @@ t.test('on demand', async (t) => {
       held.receive({ nonce: '1', resources: [{ ...named('a', '/10.0.0.1'), version: '' }] });
       const [addresses] = held.begin();
       t.same(addresses?.initialResourceVersions, { [podName('a')]: '' });
-      const again = held.session.askAgain();
-      t.same(again && readRequest(again), { typeUrl: addressTypeUrl, subscribe: ['/10.0.0.2'] });
+      const again = asked(held.session.askAgain());
+      t.same(again, { typeUrl: addressTypeUrl, subscribe: ['/10.0.0.2', 'ambientd/request-1'] });
       held.receive({ nonce: '2', removed: [podName('a'), '/10.0.0.2'] });
       t.same(names(held), [], 'what went meanwhile is noticed');
       t.equal(held.session.askAgain(), undefined);
