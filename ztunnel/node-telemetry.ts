@@ -7,7 +7,7 @@ import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { countBuild } from './inpod/proxy-metrics.ts';
-import { readMixerRules } from './mixer/mixer-resources.ts';
+import { loadMixerRules } from './mixer/load-mixer-rules.ts';
 import type { Shards } from './shards/shards.ts';
 
 export interface NodeTelemetry {
@@ -23,9 +23,15 @@ export function createNodeTelemetry(config: ZtunnelConfig, logging: Logging): No
   metrics.readAtScrape(readRuntimeMetrics());
   countBuild(metrics.recorder, config.istioVersion);
   const problems = createProblemLog(logging.logger('mixer'));
+  let checked: Promise<void> = Promise.resolve();
   return {
     metrics,
-    checkObjects: (objects) => problems.report(readMixerRules(objects).problems),
+    checkObjects(objects) {
+      const loaded = loadMixerRules(objects);
+      checked = checked.then(async () => {
+        problems.report((await loaded).problems);
+      });
+    },
     follow(shards) {
       metrics.collectBefore(() => shards.collect());
       const droppedLines = (): number => logging.droppedLines() + shards.droppedLines();

@@ -1,5 +1,5 @@
 // How many threads carry connections (ztunnel.md §2): a number, or a part of the processors. In: texts. Out: a number. One is this
-// process' main thread and costs nothing; each worker beside others holds some 15 MB. So one is the default where Istio's ztunnel,
+// process' main thread and costs nothing; each worker holds some 20 MB. So one is the default where Istio's ztunnel,
 // whose threads cost next to nothing, has two.
 import type { EnvReader } from '../common/config/env-reader.ts';
 

@@ -6,13 +6,15 @@ import type { Recorder } from '../../common/telemetry/recorder.ts';
 import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import type { ZtunnelConfig } from '../config.ts';
 import { type ConnectionJournal, createConnectionJournal } from '../connections/connection-journal.ts';
+import { loadMixerRules } from '../mixer/load-mixer-rules.ts';
 import { createMixerMetrics } from '../mixer/mixer-metrics.ts';
-import { readMixerRules } from '../mixer/mixer-resources.ts';
 
 export interface ShardTelemetry {
   readonly journal: ConnectionJournal;
-  /** For connections from now on. A rule with a mistake is left out. */
+  /** A rule with a mistake is left out. */
   useObjects(objects: readonly KubernetesObject[]): void;
+  /** Settles when the last objects are in use. Never rejects. */
+  whenUsed(): Promise<void>;
   close(): void;
 }
 
@@ -27,9 +29,14 @@ export function createShardTelemetry(config: ZtunnelConfig, logging: Logging, re
   const lines = logging.lines('access');
   const failures = createFailureJournal({ recorder, lines, linesPerSecond: config.failureLines, now });
   const mixer = createMixerMetrics({ recorder, rootNamespace, intervalMs: mixerIntervalMs, now });
+  let used: Promise<void> = Promise.resolve();
   return {
     journal: createConnectionJournal({ reporter, further: mixer, failures, lines, now }),
-    useObjects: (objects) => mixer.useRules(readMixerRules(objects).rules),
+    useObjects(objects) {
+      const loaded = loadMixerRules(objects);
+      used = used.then(async () => mixer.useRules((await loaded).rules));
+    },
+    whenUsed: () => used,
     close() {
       reporter.close();
       mixer.close();

@@ -20,7 +20,7 @@ import { createShardTelemetry } from './shard-telemetry.ts';
 export interface Shard extends PodShard {
   /** Its pods with their living connections. */
   proxies(): Promise<readonly ProxyState[]>;
-  /** What the users' manifests define, for connections from now on. */
+  /** What the users' manifests define: for pods that are started from now on, and soon for all connections. */
   useObjects(objects: readonly KubernetesObject[]): void;
 }
 
@@ -53,7 +53,10 @@ export function createShard({ config, mesh, demand, certificates, recorder, logg
   };
   const pods = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing });
   return {
-    startPod: pods.startPod,
+    async startPod(pod) {
+      await telemetry.whenUsed();
+      await pods.startPod(pod);
+    },
     stopPod: pods.stopPod,
     proxies: async () => dumpProxies(pods.list()),
     useObjects: telemetry.useObjects,

@@ -1,6 +1,7 @@
 // Several shards in worker threads, over real sockets and TLS: they share the pods' ports, the mesh, the log and the metrics page.
 import type { Socket } from 'node:net';
 import t from 'tap';
+import { parseManifest } from '../../../common/sources/manifests/manifest-parser.ts';
 import { aPolicy, aService, aWorkload, ports } from '../../support/mesh-objects.ts';
 import { type ShardedMesh, startShardedMesh } from '../../support/sharded-mesh.ts';
 import { echo, mustConnectThrough, readExactly, startProgram } from '../../support/tcp-programs.ts';
@@ -8,6 +9,25 @@ import { echo, mustConnectThrough, readExactly, startProgram } from '../../suppo
 const key = 'default/podinfo.default.svc.cluster.local';
 const opened = 'istio_tcp_connections_opened_total';
 const closed = 'istio_tcp_connections_closed_total';
+
+const connectionsByApp = `
+apiVersion: config.istio.io/v1alpha2
+kind: metric
+metadata: { name: opened, namespace: istio-system }
+spec: { value: '1', dimensions: { app: destination.workload.name | "unknown" } }
+---
+apiVersion: config.istio.io/v1alpha2
+kind: prometheus
+metadata: { name: opened, namespace: istio-system }
+spec: { metrics: [{ name: opened, instance_name: opened.metric.istio-system, kind: COUNTER, label_names: [app] }] }
+---
+apiVersion: config.istio.io/v1alpha2
+kind: rule
+metadata: { name: opened, namespace: istio-system }
+spec:
+  match: connection.event == "open"
+  actions: [{ handler: opened.prometheus, instances: [opened.metric] }]
+`;
 
 /** A client's pod and a server's; each test has its own addresses. */
 function meshAt(third: number) {
@@ -134,6 +154,25 @@ t.test('a shard that is lost is replaced with its pods, and its connections are 
     mesh.lines.find(({ message }) => message === 'shard has ended'),
     { shard: 'shard-1', pods: 2 },
   );
+});
+
+t.test('metrics that the users manifests define are counted in every shard, and after a loss too', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(6);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const { objects } = parseManifest(connectionsByApp, 'metric.yaml');
+  for (const shard of mesh.shards.list) shard.useObjects(objects);
+  await mesh.shards.list[0]?.kill();
+  await until(async () => (await mesh.shards.list[0]?.proxies())?.length === 2);
+  const clients = await connectMany(shell, 24);
+  await until(async () => (await totalOf(mesh, 'istio_opened')) === 24);
+  t.same((await mesh.samples('istio_opened'))[0]?.[0], { app: 'podinfo-1' });
+  for (const client of clients) client.end();
+  await Promise.all(clients.map(whenClosed));
 });
 
 t.test('a pod that a shard cannot serve is served by none', async (t) => {
