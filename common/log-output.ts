@@ -17,33 +17,52 @@ export interface LogOutputOptions {
   readonly onError?: (error: Error) => void;
 }
 
-/** Lines wait this long for others, or until they fill this much: a write for each costs as much as the line itself. */
+/** Lines wait this long for others, or until they are this much: a write for each costs more than the line itself. */
 const gatherMs = 20;
-const gatherBytes = 8_192;
+const gatherLength = 32_768;
 const defaultMaxWaitingBytes = 8 * 1024 * 1024;
 
-export function openLogOutput({ to, maxWaitingBytes: maxLength, onError }: LogOutputOptions): LogOutput {
-  const bounds = { minLength: gatherBytes, maxLength: maxLength ?? defaultMaxWaitingBytes };
-  const output = pino.destination({ dest: to, sync: false, ...bounds });
+export function openLogOutput({ to, maxWaitingBytes, onError }: LogOutputOptions): LogOutput {
+  const maxLength = maxWaitingBytes ?? defaultMaxWaitingBytes;
+  const enough = Math.min(gatherLength, maxLength / 8);
+  // Lines are not given to it one by one: with each it counts the bytes of all that wait.
+  const output = pino.destination({ dest: to, sync: false, maxLength, maxWrite: gatherLength });
   let droppedLines = 0;
-  let flushing: 'none' | 'scheduled' = 'none';
-  output.on('drop', () => {
-    droppedLines += 1;
+  let gathered = '';
+  let timer: NodeJS.Timeout | undefined;
+  output.on('drop', (lines: string) => {
+    droppedLines += lines.split('\n').length - 1;
   });
   if (onError !== undefined) output.on('error', onError);
-  const flush = (): void => {
-    flushing = 'none';
-    output.flush();
+  const handOver = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    const lines = gathered;
+    gathered = '';
+    if (lines !== '') output.write(lines);
   };
+  handOverAtExit(handOver);
   return {
     get droppedLines() {
       return droppedLines;
     },
     write(line) {
-      output.write(line);
-      if (flushing === 'scheduled') return;
-      flushing = 'scheduled';
-      setTimeout(flush, gatherMs);
+      gathered += line;
+      if (gathered.length >= enough) handOver();
+      else timer ??= setTimeout(handOver, gatherMs);
     },
   };
+}
+
+/** Of all outputs: they are few, and as old as the process. */
+const gatherings: (() => void)[] = [];
+
+/** Before pino writes what it has, for the last time. */
+function handOverAtExit(handOver: () => void): void {
+  if (gatherings.length === 0) {
+    process.prependOnceListener('exit', () => {
+      for (const last of gatherings) last();
+    });
+  }
+  gatherings.push(handOver);
 }

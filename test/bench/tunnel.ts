@@ -1,5 +1,5 @@
 // The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
-// one interleaved run. usage: npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B]
+// one interleaved run. usage: npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B: direct, istio, ours, unlogged]
 // [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)] [--system-calls (counts them; speeds then mean nothing)]
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -103,15 +103,17 @@ function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: Mesh
       env: { ...common(pod), XDS_ADDRESS: '', LOCAL_XDS_PATH: resources, ISTIO_META_DNS_CAPTURE: 'false' },
     }),
   };
-  const ours = (checkout: string, nodeOptions: string): PairKind => ({
+  const ours = (checkout: string, nodeOptions: string, env = {}): PairKind => ({
     kind: 'proxied',
     program: (pod) => ({
       command: [process.execPath, ...nodeOptions.split(' ').filter(Boolean), mainOf(checkout)],
-      env: { ...common(pod), AMBIENTD_MANIFESTS: objects },
+      env: { ...common(pod), AMBIENTD_MANIFESTS: objects, ...env },
     }),
   });
   const kinds: Record<string, PairKind> = { direct: { kind: 'direct' }, istio };
-  kinds['ours'] = ours(buildProgram(join(folder, 'built')), options['node-options']);
+  const built = buildProgram(join(folder, 'built'));
+  kinds['ours'] = ours(built, options['node-options']);
+  kinds['unlogged'] = ours(built, options['node-options'], { RUST_LOG: 'error,access=off' });
   for (const named of options.checkout) {
     const [, name = '', folder = '', nodeOptions] = /^([^=]*)=([^?]*)(?:\?(.*))?$/.exec(named) ?? [];
     kinds[name] = ours(folder, nodeOptions ?? options['node-options']);
