@@ -1,5 +1,6 @@
 // The mesh's own CA in a cluster without istiod: roots in a Secret, the trust bundle in each namespace, a signing service
-// that speaks Istio's CreateCertificate; and the addresses of waypoints. Any number of replicas may run; none of them leads.
+// that speaks Istio's CreateCertificate; and the addresses of waypoints, and what objects are told in their status. Any number of
+// replicas may run; none of them leads.
 import type { KubeConfig } from '@kubernetes/client-node';
 import { createReadiness } from '../../common/admin/readiness.ts';
 import { type CaServer, createCaServer } from '../../common/ca/ca-server.ts';
@@ -7,10 +8,13 @@ import { createTokenAuthorizer } from '../../common/ca/token-authorizer.ts';
 import { trustBundle } from '../../common/identity/root-set.ts';
 import type { Runnable } from '../../common/lifecycle.ts';
 import type { Logging } from '../../common/logger.ts';
+import { defaultMeshSettings } from '../../common/sources/derive/mesh-settings.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
+import type { Recorder } from '../../common/telemetry/recorder.ts';
 import { bundleName, keepBundles } from './bundle-keeper.ts';
 import { createClusterClient, gatewayNameLabel } from './cluster-client.ts';
 import { createClusterWatcher, type WatchedPath } from './cluster-watcher.ts';
+import { createStatusKeeper } from './conditions/status-keeper.ts';
 import type { ControllerConfig } from './config.ts';
 import { createControllerMetrics } from './controller-metrics.ts';
 import { createControllerServers } from './controller-servers.ts';
@@ -31,18 +35,17 @@ export interface Controller extends Runnable {
 }
 
 const caTask = 'certificate authority';
+const now = Date.now;
 /** Namespaces and Gateways that could not be written are tried again after this. */
 const retryMs = 5_000;
 
 export function createController({ config, kubeConfig, logging }: ControllerOptions): Controller {
   const { namespace, secretName, trustDomain, rootTerms, audiences, trustedNodeAccounts } = config;
-  const now = Date.now;
   const log = logging.logger('ca');
   const readiness = createReadiness([caTask]);
   const registry = createMetricsRegistry();
   const metrics = createControllerMetrics(registry.recorder);
   const cluster = createClusterClient(kubeConfig);
-
   const secret = { namespace, name: secretName };
   const roots = createRootKeeper({ store: cluster, secret, terms: rootTerms, trustDomain, now, log });
   const { workloadLifetimeMs: lifetimeMs, marginMs } = rootTerms;
@@ -64,6 +67,7 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
   }
   const loop = createSyncLoop({ run: synchronize, now, onFailure: metrics.syncFailed, log });
   const watcher = createClusterWatcher(kubeConfig, watchedPaths(namespace, secretName), loop.poke, log);
+  const statuses = createStatuses({ config, kubeConfig, logging }, registry.recorder);
   const servers = createControllerServers({ config, registry, readiness, log: logging.logger('http') });
 
   const app: Controller = {
@@ -74,6 +78,7 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
       await servers.start();
       await loop.start();
       watcher.start();
+      await statuses?.start();
       const tls = await authority.serverCertificate();
       server = createCaServer({ authority, authorize, tls, listen: config.listen, log, onAnswer: metrics.answered });
       await server.start();
@@ -86,12 +91,21 @@ export function createController({ config, kubeConfig, logging }: ControllerOpti
     },
     async close() {
       watcher.close();
+      await statuses?.close();
       await loop.close();
       await server?.close();
       await servers.close();
     },
   };
   return app;
+}
+
+function createStatuses({ config, kubeConfig, logging }: ControllerOptions, recorder: Recorder): Runnable | undefined {
+  const { kubeconfigPath: path, trustDomain, clusterDomain: domainSuffix, namespace: systemNamespace } = config;
+  if (!config.writesStatus) return undefined;
+  const access = path === undefined ? ({ kind: 'in-cluster' } as const) : ({ kind: 'kubeconfig', path } as const);
+  const settings = { ...defaultMeshSettings, trustDomain, domainSuffix, systemNamespace };
+  return createStatusKeeper({ access, kubeConfig, settings, recorder, log: logging.logger('status') });
 }
 
 function watchedPaths(namespace: string, secretName: string): readonly WatchedPath[] {

@@ -31,6 +31,8 @@ export interface ControllerConfig {
   readonly rootTerms: RootTerms;
   /** `AMBIENTD_SYNC_INTERVAL`, 60s: how often everything is looked at when nothing has changed. */
   readonly syncIntervalMs: number;
+  /** `AMBIENT_ENABLE_STATUS`, true: whether objects are told in their status which waypoint they have, and policies who enforces them. */
+  readonly writesStatus: boolean;
   /** `AMBIENTD_STATS_PORT`, 15020. */
   readonly metricsPort: number;
   /** `AMBIENTD_READINESS_PORT`, 15021. */
@@ -65,6 +67,7 @@ export function parseControllerConfig(env: Environment): ConfigResult {
     trustedNodeAccounts: readAccounts(read),
     rootTerms: readRootTerms(read),
     syncIntervalMs: read.durationMs('AMBIENTD_SYNC_INTERVAL', 60_000),
+    writesStatus: read.flag('AMBIENT_ENABLE_STATUS', true),
     metricsPort: read.integer('AMBIENTD_STATS_PORT', 15_020, ports),
     readinessPort: read.integer('AMBIENTD_READINESS_PORT', 15_021, ports),
     drainDeadlineMs: read.durationMs('CONNECTION_TERMINATION_DEADLINE', 5_000),

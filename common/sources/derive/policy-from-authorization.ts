@@ -12,7 +12,15 @@ import { isLayer4, isUnsupported, readRestriction } from './policy-values.ts';
 export interface ConvertedPolicy {
   /** Undefined: not for the ztunnel. */
   readonly policy: AuthorizationPolicy | undefined;
+  /** What the condition `ZtunnelAccepted` says, in istiod's words where it has some; undefined for a policy with targetRefs. */
+  readonly acceptance: PolicyAcceptance | undefined;
   readonly problems: readonly ResourceProblem[];
+}
+
+export interface PolicyAcceptance {
+  readonly status: 'True' | 'False';
+  readonly reason: 'Accepted' | 'UnsupportedValue' | 'Invalid';
+  readonly message: string;
 }
 
 const denyEverything: readonly PolicyRule[] = [[]];
@@ -21,7 +29,7 @@ const matchesNothing: PolicyMatch = {};
 export function policyFromAuthorization(resource: AuthorizationResource, settings: MeshSettings): ConvertedPolicy {
   const { object, attachment, body } = resource;
   const { name, namespace, annotations } = object.metadata;
-  if (attachment.kind === 'target-refs') return { policy: undefined, problems: [] };
+  if (attachment.kind === 'target-refs') return { policy: undefined, acceptance: undefined, problems: [] };
   const wantsDryRun = parseBooleanText(annotations['istio.io/dry-run']) === true;
   if (wantsDryRun && settings.dryRunPolicies === 'ignored') {
     const message = `found policy "${namespace}/${name}" using dry-run annotation, but support for ambient dry-run authorizationPolicies isn't enabled`;
@@ -36,7 +44,10 @@ export function policyFromAuthorization(resource: AuthorizationResource, setting
         : 'namespace';
   const base = { name, namespace, scope, dryRun: wantsDryRun } as const;
   const deniesEverything = { ...base, action: 'deny', rules: denyEverything } as const;
-  if (body.kind === 'unreadable') return { policy: deniesEverything, problems: [] };
+  if (body.kind === 'unreadable') {
+    const message = 'the policy cannot be read; everything it applies to is denied until it is mended';
+    return { policy: deniesEverything, acceptance: { status: 'False', reason: 'Invalid', message }, problems: [] };
+  }
   if (body.action !== 'ALLOW' && body.action !== 'DENY') {
     const remedy = 'bind the policy to a waypoint with targetRefs; ztunnel does not use it';
     return ignored(resource, `ztunnel does not support the ${body.action} action`, remedy);
@@ -46,13 +57,13 @@ export function policyFromAuthorization(resource: AuthorizationResource, setting
   const rules = body.rules
     .map((rule) => convertRule(rule, action, namespace, unreadable))
     .filter((rule) => rule !== undefined);
-  const problems = [
-    ...unreadableProblems(resource, action, unreadable),
-    ...unsupportedProblems(resource, action),
-    ...httpProblems(resource, action, rules),
-  ];
-  if (action === 'deny' && unreadable.size > 0) return { policy: deniesEverything, problems };
-  return { policy: { ...base, action, rules }, problems };
+  const http = httpProblems(resource, action, rules);
+  const lost = unreadableProblems(resource, action, unreadable);
+  const problems = [...lost, ...unsupportedProblems(resource, action), ...http];
+  if (action === 'deny' && unreadable.size > 0) {
+    return { policy: deniesEverything, acceptance: acceptanceOf(lost), problems };
+  }
+  return { policy: { ...base, action, rules }, acceptance: acceptanceOf(http), problems };
 }
 
 /** Undefined for an ALLOW rule with HTTP attributes: it is dropped whole, so that it admits no more than was meant. */
@@ -117,8 +128,8 @@ function httpProblems(
       ? 'Within an ALLOW policy, rules matching HTTP attributes are omitted. This will be more restrictive than requested.'
       : hasEffect
         ? 'DENY policy with HTTP attributes is enforced without the HTTP rules. This will be more restrictive than requested.'
-        : 'After omitting unsupported HTTP attributes, this DENY policy has no enforceable rules at ztunnel and will have no effect.';
-  const message = `ztunnel does not support HTTP attributes (found: ${found.join(', ')}). ${consequence}`;
+        : 'After omitting unsupported HTTP attributes, this DENY policy has no enforceable rules at ztunnel and will have no effect. Deploy a waypoint proxy and use a targetRef to enforce this policy.';
+  const message = `ztunnel does not support HTTP attributes (found: ${found.join(', ')}). In ambient mode you must use a waypoint proxy to enforce HTTP rules. ${consequence}`;
   const remedy = 'deploy a waypoint and bind the policy to it with targetRefs';
   return [problemWith(resource.object, { severity: 'warning', message, remedy })];
 }
@@ -147,5 +158,11 @@ function unreadableProblems(
 }
 
 function ignored(resource: AuthorizationResource, message: string, remedy: string): ConvertedPolicy {
-  return { policy: undefined, problems: [problemWith(resource.object, { severity: 'warning', message, remedy })] };
+  const problems = [problemWith(resource.object, { severity: 'warning', message, remedy })];
+  return { policy: undefined, acceptance: { status: 'False', reason: 'UnsupportedValue', message }, problems };
+}
+
+function acceptanceOf([first]: readonly ResourceProblem[]): PolicyAcceptance {
+  if (first === undefined) return { status: 'True', reason: 'Accepted', message: 'attached to ztunnel' };
+  return { status: 'True', reason: 'UnsupportedValue', message: first.message };
 }

@@ -50,9 +50,12 @@ export function bindWaypointOfService(meta: ObjectMeta, derivation: Derivation):
 
 /** The object's own label wins even where it is no boolean, which counts as false (fixture 24). */
 export function usesWaypointFromIngress(meta: ObjectMeta, binding: WaypointBinding, derivation: Derivation): boolean {
+  return binding.kind === 'bound' && parseBooleanText(ingressLabelOf(meta, derivation)) === true;
+}
+
+export function ingressLabelOf(meta: ObjectMeta, { namespaces }: Pick<Derivation, 'namespaces'>): string | undefined {
   const label = 'istio.io/ingress-use-waypoint';
-  const text = meta.labels[label] ?? derivation.namespaces.get(meta.namespace)?.labels[label];
-  return binding.kind === 'bound' && parseBooleanText(text) === true;
+  return meta.labels[label] ?? namespaces.get(meta.namespace)?.labels[label];
 }
 
 function ipFamiliesOf(service: KubernetesService): Service['ipFamilies'] {

@@ -11,7 +11,7 @@ import {
   waypointRequestOf,
 } from './waypoint-binding.ts';
 
-/** What becomes of a wish for a canary. */
+/** What becomes of a wish for a canary; the message is istiod's. */
 export type CanaryBinding =
   | { readonly kind: 'none' }
   | { readonly kind: 'bound'; readonly waypoints: readonly WeightedWaypoint[] }
@@ -33,19 +33,21 @@ export function bindCanary(binding: WaypointBinding, object: ObjectMeta, directo
   const request = canaryRequestOf(object, source);
   if (request.kind !== 'named') return { kind: 'none' };
   const canary = directory.waypoints.get(request.key);
-  const text = object.annotations[weightAnnotation] ?? source.annotations[weightAnnotation] ?? '0';
-  const weight = weightFrom(text);
-  if (weight === undefined) {
-    return { kind: 'refused', message: `waypoint canary weight "${text}" is invalid, must be an integer in [0, 100]` };
-  }
   if (canary === undefined) return { kind: 'refused', message: `waypoint "${request.key}" is not ready` };
-  if (canary === waypoint) return { kind: 'refused', message: 'canary waypoint is the same as the primary waypoint' };
   if (!admits(canary, object.namespace, directory)) {
     const message = `we are not permitted to attach to waypoint "${request.key}" (missing allowedRoutes?)`;
     return { kind: 'refused', message };
   }
   if (canary.trafficType !== 'service' && canary.trafficType !== 'all') {
     const message = `attempting to bind to traffic type "service" which the waypoint "${request.key}" does not support`;
+    return { kind: 'refused', message };
+  }
+  if (canary === waypoint) {
+    return { kind: 'refused', message: `canary waypoint "${request.key}" must differ from the primary waypoint` };
+  }
+  const weight = weightFrom(object.annotations[weightAnnotation] ?? source.annotations[weightAnnotation] ?? '0');
+  if (weight === undefined) {
+    const message = `canary waypoint "${request.key}" has an invalid weight; must be an integer in [0,100]`;
     return { kind: 'refused', message };
   }
   const waypoints = [

@@ -20,8 +20,9 @@ export function slimObject(kind: string, value: unknown): unknown {
         status: slimPodStatus(value['status']),
       };
     case 'Service':
+      return { ...identityOf(value), metadata, spec: value['spec'], ...conditionsOf(value['status']) };
     case 'Namespace':
-      return { ...identityOf(value), metadata, spec: value['spec'] };
+      return { ...identityOf(value), metadata };
     case 'EndpointSlice': {
       const { addressType, ports } = value;
       return {
@@ -35,6 +36,12 @@ export function slimObject(kind: string, value: unknown): unknown {
     default:
       return { ...value, metadata };
   }
+}
+
+/** What the mesh itself says of a Service stands there. */
+function conditionsOf(status: unknown): Json {
+  const conditions = isRecord(status) ? status['conditions'] : undefined;
+  return conditions === undefined ? {} : { status: { conditions } };
 }
 
 function identityOf({ apiVersion, kind }: Json): Json {
