@@ -2,7 +2,7 @@
 // In: accepted sockets. Out: one `onRequest` for each stream that a verified peer opens.
 import { codeOf, MeshError, onTheWire } from '../errors.ts';
 import { Http2Connection } from '../http2/connection-socket.ts';
-import { serverSettings } from '../http2/settings.ts';
+import { type FlowSettings, serverSettings } from '../http2/settings.ts';
 import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
 import { certificateInTime } from '../identity/certificate-in-time.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -22,10 +22,12 @@ export interface TunnelServerOptions {
   /** Whose certificate answers, asked for each connection; undefined while the workload is not known. */
   readonly identity: () => Identity | undefined;
   readonly onRequest: (request: ConnectRequest) => void;
-  /** Told once of each socket that came to no tunnel: no TLS, no certificate to answer with, shutdown. Default: a line in the log. */
+  /** Told once of each socket that came to nothing: no TLS, no HTTP/2, no certificate to answer with, shutdown. Default: a line in the log. */
   readonly onRefused?: (accepted: Pick<AcceptedSocket, 'peer' | 'local'>, error: Error) => void;
   readonly log: Logger;
   readonly settings?: Partial<Omit<TunnelTimes, 'connectTimeoutMs'>>;
+  /** Default: `defaultFlow`. */
+  readonly flow?: FlowSettings;
 }
 
 export interface TunnelServer {
@@ -118,15 +120,17 @@ class AcceptingServer implements TunnelServer {
   private carry(accepted: AcceptedSocket, secured: SecuredSocket, certificate: WorkloadCertificate): void {
     const { peer: peerAddress, local: localAddress } = accepted;
     const facts = { peerIdentity: secured.peer, localIdentity: certificate.identity, peerAddress, localAddress };
+    let requests: 'none' | 'some' = 'none';
     const connection = new Http2Connection({
       socket: secured.socket,
-      own: serverSettings,
+      own: { ...serverSettings, ...this.options.flow },
       peerName: formatSocketAddress(peerAddress),
       pingIntervalMs: this.times.pingIntervalMs,
       pingTimeoutMs: this.times.pingTimeoutMs,
       handlers: {
         onRequest: (stream, head) => {
           const request = new PendingRequest(connection.session, stream, head, facts);
+          requests = 'some';
           this.decide(request);
           return request.events;
         },
@@ -138,6 +142,7 @@ class AcceptingServer implements TunnelServer {
             { 'src.addr': formatSocketAddress(peerAddress), reason: reason.message },
             'tunnel closed',
           );
+          if (requests === 'none' && reason.code === 'TUNNEL_PROTOCOL') this.refuse(accepted, reason);
           this.lastOut.left();
         },
       },

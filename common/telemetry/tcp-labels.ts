@@ -69,10 +69,13 @@ const namesWithLocality: readonly string[] = [
 const flagIndex = names.indexOf('response_flags');
 
 /** Nearly every connection is like one before it: its labels are made once, while both ends are the same objects. */
-let madeBefore = new WeakMap<PeerLabels, WeakMap<PeerLabels, Made[]>>();
+let madeBefore = new WeakMap<object, WeakMap<object, Made[]>>();
 let madeCount = 0;
 const maxMade = 2_048;
-const nobody = {} as PeerLabels;
+/** Of one pair of ends; their identities may be many where the mesh does not know them. */
+const maxMadePerPair = 16;
+/** Who is not known. */
+const nobody = {};
 
 interface Made {
   readonly facts: TcpConnectionFacts;
@@ -80,11 +83,12 @@ interface Made {
 }
 
 export function ztunnelTcpLabels(facts: TcpConnectionFacts): TcpLabelSet {
-  const ofSource = getOrMake(madeBefore, facts.source ?? nobody, () => new WeakMap<PeerLabels, Made[]>());
+  const ofSource = getOrMake(madeBefore, facts.source ?? nobody, () => new WeakMap<object, Made[]>());
   const ofPair = getOrMake(ofSource, facts.destination ?? nobody, (): Made[] => []);
   const known = ofPair.find((made) => areAlike(made.facts, facts));
   if (known !== undefined) return known.set;
   const set = makeLabels(facts);
+  if (ofPair.length === maxMadePerPair) ofPair.shift();
   ofPair.push({ facts, set });
   madeCount += 1;
   if (madeCount === maxMade) {

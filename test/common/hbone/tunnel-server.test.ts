@@ -3,8 +3,18 @@ import { connect } from 'node:net';
 import t from 'tap';
 import type { ConnectRequest } from '../../../common/hbone/hbone.ts';
 import type { WorkloadCertificate } from '../../../common/identity/certificate.ts';
+import { secureAsClient } from '../../../common/tls/tls-client.ts';
 import { record } from '../../support/recording-sink.ts';
-import { authority, echo, startPool, startServer, targetAt, web } from '../../support/tunnel-ends.ts';
+import {
+  authority,
+  certificates,
+  echo,
+  sleep,
+  startPool,
+  startServer,
+  targetAt,
+  web,
+} from '../../support/tunnel-ends.ts';
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -29,6 +39,26 @@ t.test('a certificate that does not come in time closes the connection', async (
   socket.resume();
   await new Promise((resolve) => socket.on('close', resolve));
   t.match(log.lines, [{ code: 'IDENTITY_UNAVAILABLE', error: /is the CA reachable/ }]);
+});
+
+t.test('a peer that speaks no HTTP/2 inside its TLS is told of once', async (t) => {
+  const { address, log } = await startServer(t, echo);
+  const transport = connect(address.port, '127.0.0.1');
+  const certificate = await certificates.get(sleep);
+  const { socket } = await secureAsClient({
+    socket: transport,
+    certificate,
+    expected: [web],
+    timeoutMs: 10_000,
+    peerName: 'the server',
+  });
+  socket.on('error', () => {});
+  socket.resume();
+  socket.write('GET / HTTP/1.1\r\nhost: nobody\r\n\r\n');
+  await new Promise((resolve) => socket.on('close', resolve));
+  const told = (): object[] => log.lines.filter(({ msg }) => msg === 'tunnel refused');
+  await until(() => told().length > 0);
+  t.match(told(), [{ code: 'TUNNEL_PROTOCOL', error: /broke HTTP\/2/ }]);
 });
 
 t.test('what is not TLS, or goes before the handshake is over, is one log line and nothing else', async (t) => {
