@@ -9,12 +9,21 @@ export interface ConfigDump {
   readonly workloads: readonly { readonly name: string; readonly canonicalName?: string }[];
   readonly services: readonly unknown[];
   readonly policies: readonly { readonly name: string }[];
-  readonly certificates: readonly { readonly identity: string; readonly state: string }[];
+  readonly certificates: readonly DumpedCertificate[];
+}
+
+export interface DumpedCertificate {
+  readonly identity: string;
+  readonly state: string;
+  readonly certChain: readonly { readonly serialNumber: string; readonly expirationTime: string }[];
+  readonly rootCerts: readonly { readonly serialNumber: string }[];
 }
 
 export interface NodeProxy {
   /** @throws with its log when it does not come within half a minute */
   dumpWhen(is: (dump: ConfigDump) => boolean): Promise<ConfigDump>;
+  /** @throws with its log when it does not say so within half a minute */
+  says(wanted: RegExp): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -41,6 +50,13 @@ export async function startNodeProxy(
   t.teardown(stop);
   return {
     stop,
+    async says(wanted) {
+      const untilMs = Date.now() + patienceMs;
+      while (!wanted.test(log)) {
+        if (Date.now() > untilMs) throw new Error(`${program} never said ${wanted}:\n${log}`);
+        await setTimeout(50);
+      }
+    },
     async dumpWhen(is) {
       const untilMs = Date.now() + patienceMs;
       for (;;) {
