@@ -14,6 +14,7 @@ import {
 } from '../common/tls/control-plane-config.ts';
 import { type ProxyConfig, readProxyConfig } from './proxy-config.ts';
 import { type LocalMeshConfig, readLocalMesh, readSource } from './source-config.ts';
+import { readTunnel, type TunnelConfig } from './tunnel-config.ts';
 import { readWorkerThreads } from './worker-threads.ts';
 
 export type ProxyMode =
@@ -59,6 +60,7 @@ export interface ZtunnelConfig {
   readonly ca: CaConfig;
   /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m: a tunnel without connections is released after this. */
   readonly idleTunnelMs: number;
+  readonly tunnel: TunnelConfig;
   readonly ports: ServerPorts;
   /** `PACKET_MARK`, 1337 in shared mode, else none: SO_MARK of every proxy socket. */
   readonly packetMark: number | undefined;
@@ -126,6 +128,7 @@ export function parseZtunnelConfig(
       certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),
     },
     idleTunnelMs: read.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 5 * 60_000),
+    tunnel: readTunnel(read),
     ports: readPorts(read, proxy),
     packetMark:
       read.optionalInteger('PACKET_MARK', { min: 1, max: 0xffff_ffff }) ?? (mode.kind === 'shared' ? 1337 : undefined),

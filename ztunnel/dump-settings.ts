@@ -1,8 +1,6 @@
 // ztunnel's settings as /config_dump shows them: under the names and in the forms of Istio's ztunnel what both have
 // (ztunnel.md §2, §12), under `ambientd` what only ours has. Secrets are left out. Pure: configuration in, JSON value out.
 import type { Json } from '../common/admin/sorted-json.ts';
-import { maxStreamsPerTunnel } from '../common/hbone/pool-policy.ts';
-import { serverSettings } from '../common/http2/settings.ts';
 import { writeDirectives } from '../common/log-levels.ts';
 import { keepAlive } from '../common/net/tcp-connect-socket.ts';
 import type { MeshSourceConfig } from '../common/sources/mesh-source-config.ts';
@@ -31,10 +29,10 @@ function dumpOfBoth(config: ZtunnelConfig) {
     clusterDomain: config.clusterDomain,
     requireOriginalSource: { required: true, never: false, 'if-possible': null }[config.originalSource],
     enableEnhancedBaggage: config.responseBaggage,
-    windowSize: serverSettings.streamWindowBytes,
-    connectionWindowSize: serverSettings.connectionWindowBytes,
-    frameSize: serverSettings.maxFrameBytes,
-    poolMaxStreamsPerConn: maxStreamsPerTunnel,
+    windowSize: config.tunnel.flow.streamWindowBytes,
+    connectionWindowSize: config.tunnel.flow.connectionWindowBytes,
+    frameSize: config.tunnel.flow.maxFrameBytes,
+    poolMaxStreamsPerConn: config.tunnel.maxStreamsPerTunnel,
     poolUnusedReleaseTimeout: duration(config.idleTunnelMs),
     numWorkerThreads: config.workerThreads,
     selfTerminationDeadline: duration(config.drainDeadlineMs),
@@ -89,7 +87,7 @@ function dumpControlPlane(kind: 'ca' | 'xds', plane: ControlPlaneConfig) {
 /** All that is not shown above. */
 function dumpOwn(config: ZtunnelConfig): Json {
   const { mode, packetMark, nodeName, network, clusterId, clusterDomain, ports, ...others } = config;
-  const { originalSource, responseBaggage, idleTunnelMs, drainDeadlineMs, explicitEntry, ca, ...own } = others;
+  const { originalSource, responseBaggage, idleTunnelMs, tunnel, drainDeadlineMs, explicitEntry, ca, ...own } = others;
   return {
     ...own,
     source: dumpSource(own.source),

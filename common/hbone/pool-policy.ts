@@ -1,7 +1,5 @@
 // Decides which tunnel carries a new stream: one that has room, one that is being dialled, or a new one (ztunnel.md §3.5).
-// In: what the tunnels of one key look like now. Out: the choice.
-
-export const maxStreamsPerTunnel = 100;
+// In: what the tunnels of one key look like now, how many streams one may carry. Out: the choice.
 
 export interface TunnelFacts {
   /** 'closing': GOAWAY, drained or broken; it takes nothing new. */
@@ -15,10 +13,10 @@ export interface TunnelFacts {
 export type TunnelChoice<T> = { readonly kind: 'use'; readonly tunnel: T } | { readonly kind: 'dial' };
 
 /** The first open tunnel with room, so that later ones fall idle and are released; else one on its way; else a new one. */
-export function chooseTunnel<T extends TunnelFacts>(tunnels: Iterable<T>): TunnelChoice<T> {
+export function chooseTunnel<T extends TunnelFacts>(tunnels: Iterable<T>, maxStreams: number): TunnelChoice<T> {
   let onItsWay: T | undefined;
   for (const tunnel of tunnels) {
-    if (tunnel.state === 'closing' || tunnel.streams >= Math.min(maxStreamsPerTunnel, tunnel.peerLimit)) continue;
+    if (tunnel.state === 'closing' || tunnel.streams >= Math.min(maxStreams, tunnel.peerLimit)) continue;
     if (tunnel.state === 'open') return { kind: 'use', tunnel };
     onItsWay ??= tunnel;
   }

@@ -1,7 +1,7 @@
 // Dials one tunnel: TCP, mutual TLS, HTTP/2. In: the target, our certificate, sockets. Out: the connection and who answered.
 import { MeshError } from '../errors.ts';
 import { type ConnectionHandlers, Http2Connection } from '../http2/connection-socket.ts';
-import { clientSettings } from '../http2/settings.ts';
+import { clientSettings, type FlowSettings } from '../http2/settings.ts';
 import type { WorkloadCertificate } from '../identity/certificate.ts';
 import type { Identity } from '../identity/identity.ts';
 import { formatSocketAddress } from '../net/address.ts';
@@ -32,7 +32,7 @@ export interface TunnelDial {
   readonly target: TunnelTarget;
   readonly certificate: WorkloadCertificate;
   readonly sockets: SocketFactory;
-  readonly times: TunnelTimes;
+  readonly settings: TunnelTimes & { readonly flow: FlowSettings };
   readonly handlers: Pick<ConnectionHandlers, 'onStreamClosed' | 'onGoAway' | 'onClosed'>;
 }
 
@@ -45,19 +45,19 @@ export interface OpenTunnel {
 
 /** @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, TUNNEL_CONNECT_TIMEOUT, TLS_FAILED, PEER_IDENTITY_MISMATCH */
 export async function dialTunnel(dial: TunnelDial): Promise<OpenTunnel> {
-  const { target, certificate, times, handlers } = dial;
+  const { target, certificate, settings, handlers } = dial;
   const peerName = formatSocketAddress(target.nextHop);
   const socket = await connectSocket(dial, peerName);
   try {
-    const timeoutMs = times.handshakeTimeoutMs;
+    const timeoutMs = settings.handshakeTimeoutMs;
     await handshakePace.begin();
     const secured = await secureAsClient({ socket, certificate, expected: target.expected, timeoutMs, peerName });
     const connection = new Http2Connection({
       socket: secured.socket,
-      own: clientSettings,
+      own: { ...clientSettings, ...settings.flow },
       peerName,
-      pingIntervalMs: times.pingIntervalMs,
-      pingTimeoutMs: times.pingTimeoutMs,
+      pingIntervalMs: settings.pingIntervalMs,
+      pingTimeoutMs: settings.pingTimeoutMs,
       handlers: { ...handlers, onRequest: refuseRequest },
     });
     const notAfterMs = Math.min(certificate.notAfterMs, secured.peerNotAfterMs);
@@ -68,14 +68,14 @@ export async function dialTunnel(dial: TunnelDial): Promise<OpenTunnel> {
   }
 }
 
-async function connectSocket({ sockets, target, times }: TunnelDial, peerName: string) {
+async function connectSocket({ sockets, target, settings }: TunnelDial, peerName: string) {
   try {
-    return await sockets.connectSocket({ to: target.nextHop, timeoutMs: times.connectTimeoutMs });
+    return await sockets.connectSocket({ to: target.nextHop, timeoutMs: settings.connectTimeoutMs });
   } catch (error) {
     if (!(error instanceof MeshError) || error.code !== 'UPSTREAM_CONNECT_TIMEOUT') throw error;
     throw new MeshError(
       'TUNNEL_CONNECT_TIMEOUT',
-      `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${target.nextHop.port}: deadline has elapsed: no answer from ${peerName} within ${times.connectTimeoutMs} ms`,
+      `connection timed out, maybe a NetworkPolicy is blocking HBONE port ${target.nextHop.port}: deadline has elapsed: no answer from ${peerName} within ${settings.connectTimeoutMs} ms`,
       { cause: error },
     );
   }

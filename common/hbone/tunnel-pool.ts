@@ -1,6 +1,7 @@
 // The tunnels of one proxied workload, shared by its connections (ztunnel.md §3.5). In: targets. Out: CONNECT streams.
 // `pool-policy.ts` decides, `tunnel-client.ts` dials; here is who lives, who waits for whom, and who is released.
 import { MeshError } from '../errors.ts';
+import { defaultFlow, type FlowSettings } from '../http2/settings.ts';
 import type { CertificateSource } from '../identity/certificate.ts';
 import { createLastOut } from '../last-out.ts';
 import type { Logger } from '../log.ts';
@@ -20,6 +21,9 @@ export interface TunnelPoolSettings extends TunnelTimes {
   readonly idleTimeoutMs: number;
   /** Beyond this many tunnels, idle ones are released at once. Default 500. */
   readonly maxTunnels: number;
+  /** Beyond this many streams in a tunnel the next one gets another. Default 100. */
+  readonly maxStreamsPerTunnel: number;
+  readonly flow: FlowSettings;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -36,6 +40,8 @@ const defaults: TunnelPoolSettings = {
   answerTimeoutMs: 20_000,
   idleTimeoutMs: 300_000,
   maxTunnels: 500,
+  maxStreamsPerTunnel: 100,
+  flow: defaultFlow,
   now: Date.now,
 };
 /** A CONNECT on which the peer surely did not act may be sent again, this often in all. */
@@ -98,7 +104,7 @@ class TunnelPool implements TunnelDialer {
     const tunnels = this.byKey.get(key) ?? new Set();
     const nowMs = this.settings.now();
     for (const tunnel of tunnels) if (tunnel.notAfterMs <= nowMs) tunnel.release();
-    const choice = chooseTunnel(tunnels);
+    const choice = chooseTunnel(tunnels, this.settings.maxStreamsPerTunnel);
     if (choice.kind === 'use') return { tunnel: choice.tunnel, age: choice.tunnel.state === 'open' ? 'reused' : 'new' };
     this.makeRoom();
     const tunnel = this.dial(target, () => this.forget(key, tunnel));
@@ -109,11 +115,10 @@ class TunnelPool implements TunnelDialer {
 
   private dial(target: TunnelTarget, onGone: () => void): PooledTunnel {
     const { sockets, certificates, log } = this.options;
-    const times = this.settings;
     return new PooledTunnel(
       async (handlers) => {
         const certificate = await certificates.get(target.source);
-        return dialTunnel({ target, certificate, sockets, times, handlers });
+        return dialTunnel({ target, certificate, sockets, settings: this.settings, handlers });
       },
       { idleTimeoutMs: this.settings.idleTimeoutMs, log, peerName: formatSocketAddress(target.nextHop), onGone },
     );

@@ -51,7 +51,7 @@ export class ConnectionSession implements SessionCore {
   lastPeerStreamId = 0;
   private nextStreamId = 1;
   private blocksSent: 'none' | 'some' = 'none';
-  private readonly credit = new ConnectionCredit();
+  private readonly credit: ConnectionCredit;
   private readonly output = new Output();
   /** Chunks whose bytes have all been taken. */
   private spent: Buffer[] = [];
@@ -64,11 +64,13 @@ export class ConnectionSession implements SessionCore {
     this.events = events;
     this.hpack = new HpackDecoder(own.maxHeaderListBytes);
     this.receiveWindow = new ReceiveWindow(own.connectionWindowBytes);
+    this.credit = new ConnectionCredit(own.connectionWindowBytes);
     this.decoder = new FrameDecoder(own.maxFrameBytes, new IncomingFrames(this));
     this.prefaceSeen = own.role === 'server' ? 0 : clientPreface.length;
     if (own.role === 'client') this.send(clientPreface);
     this.send(encodeFrame(frameTypes.SETTINGS, 0, 0, encodeSettings(own)));
-    this.send(encodeWindowUpdate(0, own.connectionWindowBytes - defaultWindowBytes));
+    const beyondDefault = own.connectionWindowBytes - defaultWindowBytes;
+    if (beyondDefault > 0) this.send(encodeWindowUpdate(0, beyondDefault));
   }
 
   receive(chunk: Buffer): void {

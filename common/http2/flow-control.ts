@@ -33,22 +33,25 @@ export class ReceiveWindow {
   }
 }
 
-/** Held by paused readers of one connection, beyond its window, before they slow the others down. */
-export const maxCreditedAheadBytes = 32 << 20;
-
 /**
  * When bytes of the connection's window may be sent again. Each stream's own window already bounds what its paused reader
  * holds; were the connection's credit tied to it as well, four paused readers would stop every other stream (4 × 4 MiB = 16 MiB).
  * So bytes are credited on arrival, up to a bound, and beyond it when they are consumed.
  */
 export class ConnectionCredit {
+  private readonly maxAheadBytes: number;
   private heldBytes = 0;
   private aheadBytes = 0;
+
+  /** @param windowBytes of the connection; paused readers hold twice as much beyond it before they slow the others down */
+  constructor(windowBytes: number) {
+    this.maxAheadBytes = 2 * windowBytes;
+  }
 
   /** Bytes now held for a reader; how many of them to credit at once. */
   hold(bytes: number): number {
     this.heldBytes += bytes;
-    const credited = Math.min(bytes, maxCreditedAheadBytes - this.aheadBytes);
+    const credited = Math.min(bytes, this.maxAheadBytes - this.aheadBytes);
     this.aheadBytes += credited;
     return credited;
   }

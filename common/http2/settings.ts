@@ -15,6 +15,9 @@ const entryBytes = 6;
 /** More entries than settings exist, many times over. */
 const maxEntries = 64;
 
+/** Of MAX_FRAME_SIZE (RFC 9113 §6.5.2). */
+export const frameBytesRange = { min: 16_384, max: 16_777_215 } as const;
+
 /** What a peer lets us do. Until its SETTINGS arrive, `initialPeerSettings` hold. */
 export interface PeerSettings {
   readonly maxConcurrentStreams: number;
@@ -26,35 +29,46 @@ export interface PeerSettings {
 export const initialPeerSettings: PeerSettings = {
   maxConcurrentStreams: Number.POSITIVE_INFINITY,
   initialWindowBytes: defaultWindowBytes,
-  maxFrameBytes: 16_384,
+  maxFrameBytes: frameBytesRange.min,
   maxHeaderListBytes: Number.POSITIVE_INFINITY,
 };
 
+/** What the peer may send before we have taken it: the same on both sides (ztunnel.md §2, §3.2). */
+export interface FlowSettings {
+  /** At most 2^31-1. Default 4 MiB. */
+  readonly streamWindowBytes: number;
+  /** 65535, which no side can lower, to 2^31-1. Default 16 MiB. */
+  readonly connectionWindowBytes: number;
+  /** 16384 to 16777215. Default 1 MiB. */
+  readonly maxFrameBytes: number;
+}
+
+export const defaultFlow: FlowSettings = {
+  streamWindowBytes: 4 << 20,
+  connectionWindowBytes: 16 << 20,
+  maxFrameBytes: 1 << 20,
+};
+
 /** What we let the peer do. */
-export interface OwnSettings {
+export interface OwnSettings extends FlowSettings {
   readonly role: 'client' | 'server';
   /** Streams the peer may have open; a client's peer opens none. */
   readonly maxConcurrentStreams: number;
-  readonly streamWindowBytes: number;
-  readonly connectionWindowBytes: number;
-  readonly maxFrameBytes: number;
   readonly maxHeaderListBytes: number;
 }
-
-const windows = { streamWindowBytes: 4 << 20, connectionWindowBytes: 16 << 20, maxFrameBytes: 1 << 20 } as const;
 
 export const clientSettings: OwnSettings = {
   role: 'client',
   maxConcurrentStreams: 0,
   maxHeaderListBytes: 16_384,
-  ...windows,
+  ...defaultFlow,
 };
 
 export const serverSettings: OwnSettings = {
   role: 'server',
   maxConcurrentStreams: 200,
   maxHeaderListBytes: 65_536,
-  ...windows,
+  ...defaultFlow,
 };
 
 export function encodeSettings(own: OwnSettings): Buffer {
@@ -97,7 +111,7 @@ function applyOne(settings: PeerSettings, id: number, value: number): PeerSettin
       if (value > maxWindowBytes) return fault('FLOW_CONTROL_ERROR', `INITIAL_WINDOW_SIZE of ${value} is above 2^31-1`);
       return { ...settings, initialWindowBytes: value };
     case ids.MAX_FRAME_SIZE:
-      if (value < 16_384 || value > 16_777_215)
+      if (value < frameBytesRange.min || value > frameBytesRange.max)
         return fault('PROTOCOL_ERROR', `MAX_FRAME_SIZE of ${value} is out of range`);
       return { ...settings, maxFrameBytes: value };
     case ids.MAX_HEADER_LIST_SIZE:

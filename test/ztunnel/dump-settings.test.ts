@@ -28,6 +28,21 @@ t.test('what Istio has too stands under its name and in its form', async (t) => 
   });
 });
 
+t.test('windows, frame size and streams of a tunnel are shown as they are set', async (t) => {
+  const env = {
+    HTTP2_STREAM_WINDOW_SIZE: '70000',
+    HTTP2_CONNECTION_WINDOW_SIZE: '80000',
+    HTTP2_FRAME_SIZE: '20000',
+    POOL_MAX_STREAMS_PER_CONNECTION: '7',
+  };
+  t.match(JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', ...env })), {
+    windowSize: 70_000,
+    connectionWindowSize: 80_000,
+    frameSize: 20_000,
+    poolMaxStreamsPerConn: 7,
+  });
+});
+
 t.test('one workload, no mark and no capture are told', async (t) => {
   const workload = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart', ENABLE_ORIG_SRC: 'false' };
   t.match(JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', ...workload })), {

@@ -1,6 +1,7 @@
 // The pod's HBONE port (15008): mutual TLS with the certificate of the pod's identity, then CONNECT requests.
 import type { TunnelServer } from '../../common/hbone/tunnel-server.ts';
 import { createTunnelServer } from '../../common/hbone/tunnel-server.ts';
+import type { FlowSettings } from '../../common/http2/settings.ts';
 import type { CertificateSource } from '../../common/identity/certificate.ts';
 import { identityOf } from '../../common/identity/identity.ts';
 import type { Logger } from '../../common/log.ts';
@@ -11,6 +12,7 @@ export interface InboundListenerOptions {
   readonly port: number;
   readonly certificates: CertificateSource;
   readonly log: Logger;
+  readonly flow: FlowSettings;
 }
 
 export interface InboundListener {
@@ -24,11 +26,12 @@ export interface InboundListener {
 
 export async function listenInbound(
   context: Omit<InboundContext, 'listener'>,
-  { port, certificates, log }: InboundListenerOptions,
+  { port, certificates, log, flow }: InboundListenerOptions,
 ): Promise<InboundListener> {
   const server = createTunnelServer({
     certificates,
     log,
+    flow,
     identity: () => {
       const workload = context.workload.current();
       return workload === undefined ? undefined : identityOf(workload);

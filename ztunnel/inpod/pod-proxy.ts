@@ -73,7 +73,7 @@ class ServedPod implements PodProxy {
       sockets: pod.sockets,
       certificates: services.certificates,
       log: services.log,
-      settings: { idleTimeoutMs: config.idleTunnelMs },
+      settings: { ...config.tunnel, idleTimeoutMs: config.idleTunnelMs },
     });
   }
 
@@ -141,7 +141,8 @@ class ServedPod implements PodProxy {
   async #listenInbound(context: PodContext): Promise<Pick<Listener, 'close'>> {
     const { config, certificates, log } = this.#services;
     const baggage = config.responseBaggage ? 'exchanged' : 'ignored';
-    const inbound = await listenInbound({ ...context, baggage }, { port: podPorts.inbound, certificates, log });
+    const options = { port: podPorts.inbound, certificates, log, flow: config.tunnel.flow };
+    const inbound = await listenInbound({ ...context, baggage }, options);
     this.#inbound = inbound;
     return { close: () => inbound.stop() };
   }

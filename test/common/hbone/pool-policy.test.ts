@@ -12,18 +12,18 @@ const tunnel = (state: TunnelFacts['state'], streams: number, peerLimit = Number
 
 t.test('an open tunnel with room is used before one that is still dialled', async (t) => {
   const open = tunnel('open', 99);
-  t.same(chooseTunnel([tunnel('dialling', 0), open]), { kind: 'use', tunnel: open });
+  t.same(chooseTunnel([tunnel('dialling', 0), open], 100), { kind: 'use', tunnel: open });
 });
 
 t.test('who comes while a tunnel is dialled waits for it, up to its hundredth stream', async (t) => {
   const dialling = tunnel('dialling', 99);
-  t.same(chooseTunnel([dialling]), { kind: 'use', tunnel: dialling });
-  t.same(chooseTunnel([tunnel('dialling', 100)]), { kind: 'dial' });
+  t.same(chooseTunnel([dialling], 100), { kind: 'use', tunnel: dialling });
+  t.same(chooseTunnel([tunnel('dialling', 100)], 100), { kind: 'dial' });
 });
 
 t.test('a tunnel that is full, limited by its peer, or closing is passed over', async (t) => {
-  t.same(chooseTunnel([tunnel('open', 100), tunnel('open', 10, 10), tunnel('closing', 0)]), { kind: 'dial' });
-  t.same(chooseTunnel([]), { kind: 'dial' });
+  t.same(chooseTunnel([tunnel('open', 100), tunnel('open', 10, 10), tunnel('closing', 0)], 100), { kind: 'dial' });
+  t.same(chooseTunnel([], 100), { kind: 'dial' });
 });
 
 t.test('tunnels are shared only where everything that identifies them is the same', async (t) => {

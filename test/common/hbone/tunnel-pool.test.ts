@@ -5,6 +5,7 @@ import type { ConnectRequest } from '../../../common/hbone/hbone.ts';
 import { createCertificateAuthority } from '../../../common/identity/certificate-authority.ts';
 import type { Identity } from '../../../common/identity/identity.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
+import type { ByteStream } from '../../../common/net/byte-stream.ts';
 import { record } from '../../support/recording-sink.ts';
 import {
   authority,
@@ -63,6 +64,35 @@ t.test('the 101st stream gets a second tunnel, and the first takes new ones when
   await Promise.all(sinks.map((sink) => sink.closed()));
   await Promise.all(Array.from({ length: 50 }, connect));
   t.equal(accepted.length, 2);
+});
+
+t.test('streams of a tunnel are as many as is set', async (t) => {
+  const { address, accepted } = await startServer(t, echo);
+  const pool = startPool(t, { maxStreamsPerTunnel: 2 });
+  await Promise.all(Array.from({ length: 5 }, () => pool.connect(targetAt(address), '10.0.0.9:80', [])));
+  t.equal(accepted.length, 3);
+});
+
+t.test('windows and frame size that are set bound what either end takes without a reader', async (t) => {
+  const flow = { streamWindowBytes: 50_000, connectionWindowBytes: 65_535, maxFrameBytes: 16_384 };
+  const given: Record<string, number> = {};
+  const fill = (name: string, stream: ByteStream): void => {
+    given[name] = 0;
+    const send = (): void => {
+      do given[name] = (given[name] ?? 0) + 10_000;
+      while (stream.write(Buffer.alloc(10_000)));
+    };
+    stream.open({ onData() {}, onEnd() {}, onWritable: send, onClose() {} });
+    stream.pause();
+    send();
+  };
+  const { address } = await startServer(t, (request) => fill('server', request.accept([])), { flow });
+  const { stream } = await startPool(t, { flow }).connect(targetAt(address), '10.0.0.9:80', []);
+  fill('client', stream);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  // Its window, and the 256 KiB at which a writer is told to wait.
+  for (const [name, bytes] of Object.entries(given)) t.ok(bytes <= 50_000 + 270_000, `${name}: ${bytes}`);
+  t.same(Object.keys(given), ['server', 'client']);
 });
 
 for (const [status, reason] of [

@@ -125,6 +125,14 @@ t.test('each side opens with its preface, SETTINGS and a connection window of 16
   t.equal(framesIn(bytes.subarray(24))[0]?.payload.toString('hex'), '000200000000000400400000000500100000000600004000');
 });
 
+t.test('a connection window of 65535, with which each begins, is not announced', async (t) => {
+  const frames = sessionOf({ ...serverSettings, connectionWindowBytes: 65_535 }).sent();
+  t.same(
+    frames.map((frame) => frame.type),
+    [frameTypes.SETTINGS],
+  );
+});
+
 t.test('a conversation gives the same events however its bytes are cut', async (t) => {
   const bytes = Buffer.concat([
     clientPreface,
