@@ -28,19 +28,31 @@ export function findProgram({ given, path, names, remedy }: ScratchProgram): str
   throw new Error(`${looked}: ${remedy}`);
 }
 
-/** Ends with the program, or with SIGTERM, and takes the data along. */
-export async function runScratchProgram(file: string, { commandFor }: ScratchProgram): Promise<number> {
+/**
+ * Ends with the program, or with SIGTERM, and takes the data along.
+ * @param fill what is to be done with the running program; its failure is the program's end
+ * @returns exit code
+ */
+export async function runScratchProgram(
+  file: string,
+  { commandFor }: ScratchProgram,
+  fill: () => Promise<void>,
+): Promise<number> {
   const name = basename(file);
   const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+  const child = spawn(file, commandFor(name, folder), { stdio: ['ignore', 'inherit', 'inherit'] });
+  const ended = new Promise<number>((settle, fail) => {
+    child.once('error', fail);
+    child.once('exit', (code) => settle(code ?? 0));
+  });
+  // Nobody keeps the data, so nothing has to be written out first.
+  process.once('SIGTERM', () => child.kill('SIGKILL'));
   try {
-    const child = spawn(file, commandFor(name, folder), { stdio: ['ignore', 'inherit', 'inherit'] });
-    // Nobody keeps the data, so nothing has to be written out first.
-    process.once('SIGTERM', () => child.kill('SIGKILL'));
-    return await new Promise((settle, fail) => {
-      child.once('error', fail);
-      child.once('exit', (code) => settle(code ?? 0));
-    });
+    await Promise.race([fill(), ended]);
+    return await ended;
   } finally {
+    child.kill('SIGKILL');
+    await ended.catch(() => {});
     rmSync(folder, { recursive: true, force: true });
   }
 }

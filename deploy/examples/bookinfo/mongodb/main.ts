@@ -39,10 +39,7 @@ const server: ScratchProgram = {
 };
 
 try {
-  const file = findProgram(server);
-  const running = runScratchProgram(file, server);
-  await Promise.race([fill(), running]);
-  process.exit(await running);
+  process.exit(await runScratchProgram(findProgram(server), server, fill));
 } catch (error) {
   process.stderr.write(`mongodb cannot run: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

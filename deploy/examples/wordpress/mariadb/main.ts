@@ -37,7 +37,7 @@ const server: ScratchProgram = {
 };
 
 try {
-  process.exit(await runScratchProgram(findProgram(server), server));
+  process.exit(await runScratchProgram(findProgram(server), server, async () => {}));
 } catch (error) {
   process.stderr.write(`mariadb cannot run: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
