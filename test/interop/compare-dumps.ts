@@ -41,7 +41,6 @@ const settingsOfTheirs: Readonly<Record<string, string>> = {
   inpodPortReuse: 'ours always shares the ports, so that a new ztunnel can come before the old one goes',
   ipv6Enabled: 'ours takes both families where the pod has them',
   localhostAppTunnel: 'ours refuses application tunnels of the protocol PROXY',
-  numWorkerThreads: 'ours has one thread',
   preferedServiceNamespace: 'of its DNS',
   proxyArgs: 'ours has no settings there',
   ztunnelIdentity: 'ours has no listener for itself',

@@ -10,7 +10,7 @@ import { startIstiodMesh } from './istiod-mesh.ts';
 import { whyNoLab } from './kubernetes-lab.ts';
 import { startApplication } from './pod-application.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(400_000);
 const lack = whyNoLab();
 if (lack !== undefined) t.test('two nodes under istiod', { skip: lack }, async () => {});
 else if (await inUserNamespace(t, import.meta.filename, ['ip', 'nft'])) await t.test('two nodes under istiod', meet);

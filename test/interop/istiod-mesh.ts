@@ -106,6 +106,7 @@ async function nodeEnvironment(cluster: KubernetesLab, node: string, socket: str
     ...{ XDS_ADDRESS: istiod, CA_ADDRESS: istiod, XDS_ROOT_CA: root, CA_ROOT_CA: root, AUTH_TOKEN: token },
     ...{ ALT_XDS_HOSTNAME: 'istiod.istio-system.svc', ALT_CA_HOSTNAME: 'istiod.istio-system.svc' },
     ...{ POD_NAME: pod, POD_NAMESPACE: 'istio-system', SERVICE_ACCOUNT: 'ztunnel', NODE_NAME: node },
-    ...{ INPOD_UDS: socket, CLUSTER_ID: 'Kubernetes', ISTIO_META_DNS_CAPTURE: 'false', RUST_LOG: 'info,access=debug' },
+    ...{ INPOD_UDS: socket, CLUSTER_ID: 'Kubernetes', ISTIO_META_DNS_CAPTURE: 'false' },
+    ...{ ZTUNNEL_WORKER_THREADS: '1', RUST_LOG: 'info,access=debug' },
   };
 }
