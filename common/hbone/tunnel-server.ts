@@ -2,7 +2,7 @@
 // In: accepted sockets. Out: one `onRequest` for each stream that a verified peer opens.
 import { codeOf, MeshError, onTheWire } from '../errors.ts';
 import { Http2Connection } from '../http2/connection-socket.ts';
-import { serverSettings } from '../http2/settings.ts';
+import { type FlowSettings, serverSettings } from '../http2/settings.ts';
 import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
 import { certificateInTime } from '../identity/certificate-in-time.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -26,6 +26,8 @@ export interface TunnelServerOptions {
   readonly onRefused?: (accepted: Pick<AcceptedSocket, 'peer' | 'local'>, error: Error) => void;
   readonly log: Logger;
   readonly settings?: Partial<Omit<TunnelTimes, 'connectTimeoutMs'>>;
+  /** Default: `defaultFlow`. */
+  readonly flow?: FlowSettings;
 }
 
 export interface TunnelServer {
@@ -121,7 +123,7 @@ class AcceptingServer implements TunnelServer {
     let requests: 'none' | 'some' = 'none';
     const connection = new Http2Connection({
       socket: secured.socket,
-      own: serverSettings,
+      own: { ...serverSettings, ...this.options.flow },
       peerName: formatSocketAddress(peerAddress),
       pingIntervalMs: this.times.pingIntervalMs,
       pingTimeoutMs: this.times.pingTimeoutMs,

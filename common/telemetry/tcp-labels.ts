@@ -71,7 +71,7 @@ const flagIndex = names.indexOf('response_flags');
 /** Nearly every connection is like one before it: its labels are made once, while both ends are the same objects. */
 let madeBefore = new WeakMap<object, WeakMap<object, Made[]>>();
 let madeCount = 0;
-const maxMade = 2_048;
+const maxMade = 1_024;
 /** Of one pair of ends; their identities may be many where the mesh does not know them. */
 const maxMadePerPair = 16;
 /** Who is not known. */
