@@ -72,15 +72,18 @@ export function encodeDeltaRequest(request: DeltaRequest): Buffer {
   return Buffer.concat([writer.finish(), ...initialVersions, tail.finish()]);
 }
 
-/** The field `initial_resource_versions`, in pieces. */
+/** The field `initial_resource_versions`, in pieces. Undefined is skipped. */
 export function* encodeVersions(
-  versions: Iterable<readonly [name: string, version: string]>,
+  versions: Iterable<readonly [name: string, version: string] | undefined>,
 ): Generator<undefined, readonly Uint8Array[]> {
   const pieces: Uint8Array[] = [];
   let writer = protobuf.Writer.create();
   let count = 0;
-  for (const [name, version] of versions) {
-    writer.uint32(tag(5)).fork().uint32(tag(1)).string(name).uint32(tag(2)).string(version).ldelim();
+  for (const entry of versions) {
+    if (entry !== undefined) {
+      const [name, version] = entry;
+      writer.uint32(tag(5)).fork().uint32(tag(1)).string(name).uint32(tag(2)).string(version).ldelim();
+    }
     if (++count % entriesPerStep !== 0) continue;
     pieces.push(writer.finish());
     writer = protobuf.Writer.create();

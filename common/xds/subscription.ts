@@ -4,6 +4,8 @@
 /** What an entry of the request takes beside its two texts, at most. */
 const entryBytes = 16;
 
+export type HeldVersion = readonly [name: string, version: string];
+
 export class Subscription {
   readonly #versions = new Map<string, string>();
   /** Keys in the mesh of those few names that are not their own key. */
@@ -46,14 +48,16 @@ export class Subscription {
    * A new stream: what it is told of what is held, as far as there is room. A resource that is not told, the server must
    * send again if it still has it. Those are the ones without a version too: they cannot be told from their former selves
    * (istiod sends policies so, and names none that is gone). A server that sends only what it is asked for must be told them.
+   * Undefined stands for one that is not told, so that whoever takes very many may pause at those too.
    */
-  *begin(roomBytes: number, unversioned: 'left-out' | 'told'): Iterable<readonly [name: string, version: string]> {
+  *begin(roomBytes: number, unversioned: 'left-out' | 'told'): Iterable<HeldVersion | undefined> {
     this.#unconfirmed = new Set();
     let left = roomBytes;
     for (const [name, version] of this.#versions) {
       left -= name.length + version.length + entryBytes;
-      if ((version === '' && unversioned === 'left-out') || left < 0) this.#unconfirmed.add(name);
-      else yield [name, version];
+      const isTold = (version !== '' || unversioned === 'told') && left >= 0;
+      if (!isTold) this.#unconfirmed.add(name);
+      yield isTold ? [name, version] : undefined;
     }
   }
 

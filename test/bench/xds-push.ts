@@ -9,8 +9,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createLogger } from '../../common/logger.ts';
-import { createMeshIndex } from '../../common/mesh/mesh-index.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
+import { createSharedMesh } from '../../common/mesh/shared/shared-mesh.ts';
 import type { WorkloadUid } from '../../common/mesh/workload.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
 import { authorizationTypeUrl } from '../../common/xds/authorization-codec.ts';
@@ -101,7 +101,7 @@ async function serve(): Promise<void> {
 async function measure(): Promise<Record<string, number>> {
   const server = fork(import.meta.filename, [...process.argv.slice(2), '--part', 'serve'], { serialization: 'json' });
   const [{ address, rootPem }] = (await once(server, 'message')) as [{ address: string; rootPem: string }];
-  const mesh = createMeshIndex();
+  const mesh = createSharedMesh();
   const source = createXdsSource({
     controlPlane: { address, rootCa: { kind: 'literal', text: rootPem }, token: { kind: 'none' }, clusterId: 'c' },
     node: { instanceIp: '1.1.1.1', podName: 'zt', podNamespace: 'system', nodeName: 'node-0', metadata: {} },
