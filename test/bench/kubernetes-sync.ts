@@ -13,6 +13,7 @@ import { createMeshIndex } from '../../common/mesh/mesh-index.ts';
 import type { WorkloadUid } from '../../common/mesh/workload.ts';
 import { createKubernetesSource } from '../../common/sources/kubernetes/kubernetes-source.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
+import { daemonNodeOptions } from '../../deploy/local/program-files.ts';
 import { startLab } from '../interop/kubernetes-lab.ts';
 import { median } from './process-figures.ts';
 
@@ -207,7 +208,15 @@ async function runInside(): Promise<void> {
       process.kill(Number(readFileSync(join(cluster.folder, 'run', `${name}.pid`), 'utf8').split(' ')[0]), 'SIGTERM');
     }
     await fillCluster();
-    const child = ['--expose-gc', import.meta.filename, '--part', 'measure', '--pods', options.pods];
+    const child = [
+      '--expose-gc',
+      ...daemonNodeOptions,
+      import.meta.filename,
+      '--part',
+      'measure',
+      '--pods',
+      options.pods,
+    ];
     const words = [...child, '--changes', options.changes, '--kubeconfig', join(cluster.folder, 'kubeconfig')];
     const ended = spawnSync(process.execPath, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
     if (ended.status !== 0) throw new Error(`the measuring process ended with ${ended.status}`);
