@@ -57,12 +57,12 @@ export class MeshUpdater {
       if (stage === 'complete') this.#stage = 'following';
       try {
         await this.#work(batch, stage === 'loading' ? 'load' : 'apply');
+        if (stage !== 'loading') this.#options.onWritten(performance.now() - batch.sinceMs);
       } catch (error) {
         if (this.#closing.signal.aborted) break;
         const reason = 'changes of the Kubernetes API could not be applied; the state before them serves';
         this.#options.log.error({ err: error }, reason);
       }
-      if (stage !== 'loading') this.#options.onWritten(performance.now() - batch.sinceMs);
     }
     this.#state = 'idle';
   }

@@ -43,6 +43,24 @@ t.test('others run while many are derived and written, and nothing is written be
   t.same(lines, []);
 });
 
+t.test('a listener that fails ends nothing', async (t) => {
+  const index = createMeshIndex();
+  const { log, lines } = collectLog();
+  const mesh = new IncrementalMesh(defaultMeshSettings);
+  const onWritten = (): void => {
+    throw new Error('cannot listen');
+  };
+  const updater = new MeshUpdater({ mesh, writer: index, onWritten, log });
+  await updater.complete();
+  for (const object of manyPods.slice(0, 2)) {
+    updater.take([{ kind: 'put', object }]);
+    await new Promise(setImmediate);
+  }
+  t.equal([...index.workloads()].length, 2);
+  t.match(lines[0], { level: 'error', err: { message: 'cannot listen' } });
+  await updater.close();
+});
+
 t.test('a reader of the mesh that fails holds nothing up', async (t) => {
   const index = createMeshIndex();
   index.onChange(() => {
