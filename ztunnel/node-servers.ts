@@ -2,6 +2,8 @@
 import { adminRoutes } from '../common/admin/admin-routes.ts';
 import { createHttpServer } from '../common/admin/http-server.ts';
 import { metricsRoutes } from '../common/admin/metrics-routes.ts';
+import { profileRoutes } from '../common/admin/profile-routes.ts';
+import { createProfiler } from '../common/admin/profiler-process.ts';
 import { type Readiness, readinessRoutes } from '../common/admin/readiness.ts';
 import type { Json } from '../common/admin/sorted-json.ts';
 import type { Runnable } from '../common/lifecycle.ts';
@@ -32,7 +34,10 @@ export function createNodeServers(options: NodeServersOptions): NodeServers {
   const admin = createHttpServer({
     name: 'admin server',
     listen: { host: 'loopback', port: ports.admin },
-    routes: adminRoutes({ title: 'ztunnel', dumpConfig, logging, shutdown: onShutdown }),
+    routes: [
+      ...adminRoutes({ title: 'ztunnel', dumpConfig, logging, shutdown: onShutdown }),
+      ...profileRoutes(createProfiler()),
+    ],
     log,
   });
   const stats = createHttpServer({

@@ -59,6 +59,8 @@ function index(title: string): HttpResponse {
   const entries = [
     ['config_dump', 'GET', 'workloads, services, policies, certificates and connections, as JSON'],
     ['logging', 'POST', 'shows or changes the log level: ?level=debug, ?level=access=debug, ?reset'],
+    ['debug/pprof/profile', 'GET', 'what it computes, for go tool pprof: ?seconds=10, ?frequency=100'],
+    ['debug/pprof/heap', 'GET', 'what it holds, for go tool pprof, after debug/pprof/heap/profiling?activate=true'],
     ['quitquitquit', 'POST', 'ends the process in order'],
   ];
   const rows = entries.map(([path, method, what]) => `<li>${method} <a href="${path}">/${path}</a>: ${what}</li>`);
