@@ -31,7 +31,8 @@ export function wdsJson(snapshot: MeshSnapshot): WdsJson {
   };
 }
 
-const tunnelProtocols = { none: undefined, hbone: 'HBONE', 'istio-mtls': 'LEGACY_ISTIO_MTLS' };
+/** Of a sidecar's mutual TLS istiod tells agentgateway alone: to a ztunnel it says nothing, and this is what a ztunnel gets. */
+const tunnelProtocols = { none: undefined, hbone: 'HBONE', 'istio-mtls': undefined };
 
 function workloadJson(workload: Workload): unknown {
   const services = Object.fromEntries(

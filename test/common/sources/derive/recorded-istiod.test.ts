@@ -18,11 +18,6 @@ const settingsOf: Readonly<Record<string, Partial<MeshSettings>>> = {
 
 /** Faults of istiod: the workload of which we say something else, and the fields we say instead. */
 const betterThanIstiod: Readonly<Record<string, { why: string; workload: string; fields: Record<string, unknown> }>> = {
-  '05-redirection-and-tunnel': {
-    why: 'a sidecar without HBONE is reached by the mutual TLS that it takes',
-    workload: 'Kubernetes//Pod/tunnels/tls-mode-label',
-    fields: { tunnelProtocol: 'LEGACY_ISTIO_MTLS' },
-  },
   '36-quirk-endpoint-network': {
     why: 'an endpoint that names no network is in the cluster network, whatever the one before it named',
     workload: 'Kubernetes/networking.istio.io/ServiceEntry/quirk-net/leaking/198.51.100.202',
