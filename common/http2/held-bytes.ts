@@ -1,49 +1,33 @@
 // Bytes that came for a stream whose reader has paused. In: chunks of any size. Out: the same bytes in order.
-// Small chunks are copied together, so that what is held costs about what the window says and pins no larger buffer.
-import { release } from '../net/read-buffers.ts';
+// Chunks are copied together unless they are large, so that what is held costs about what the window says: a chunk that is
+// kept as it is keeps all that was read with it (256 KiB), whatever became of the rest.
+import { ChunkSlab } from './chunk-slab.ts';
 
-const smallBytes = 4 * 1024;
-const slabBytes = 16 * 1024;
+const smallBytes = 32 * 1024;
 
 export class HeldBytes {
   private chunks: Buffer[] = [];
-  private slab = Buffer.alloc(0);
-  private slabUsed = 0;
-  /** Where the last entry begins in the slab, while it still grows. */
-  private growingFrom: number | undefined;
+  private readonly slab = new ChunkSlab();
 
   get isEmpty(): boolean {
     return this.chunks.length === 0;
   }
 
   push(chunk: Buffer): void {
-    if (chunk.length >= smallBytes) {
-      this.growingFrom = undefined;
-      this.chunks.push(chunk);
-      return;
-    }
-    if (this.slab.length - this.slabUsed < chunk.length) {
-      this.slab = Buffer.allocUnsafeSlow(slabBytes);
-      this.slabUsed = 0;
-      this.growingFrom = undefined;
-    }
-    const start = this.growingFrom ?? this.slabUsed;
-    if (this.growingFrom !== undefined) this.chunks.pop();
-    chunk.copy(this.slab, this.slabUsed);
-    release(chunk);
-    this.slabUsed += chunk.length;
-    this.growingFrom = start;
-    this.chunks.push(this.slab.subarray(start, this.slabUsed));
+    if (chunk.length >= smallBytes) this.chunks.push(chunk);
+    else if (this.slab.append(chunk, this.chunks.at(-1)) === 'grown')
+      this.chunks[this.chunks.length - 1] = this.slab.last;
+    else this.chunks.push(this.slab.last);
   }
 
   shift(): Buffer | undefined {
     const chunk = this.chunks.shift();
-    if (this.chunks.length === 0) this.growingFrom = undefined;
+    if (this.chunks.length === 0) this.slab.free();
     return chunk;
   }
 
   clear(): void {
     this.chunks = [];
-    this.growingFrom = undefined;
+    this.slab.free();
   }
 }

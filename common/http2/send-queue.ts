@@ -1,5 +1,9 @@
-// Bytes of one stream that wait for window and socket. In: chunks of any size. Out: pieces of at most what is asked for,
-// never copied.
+// Bytes of one stream that wait for window and socket. In: chunks of any size. Out: pieces of at most what is asked for.
+// Only small chunks behind others are copied, so that a stream that cannot send pins little more than it holds.
+import { ChunkSlab } from './chunk-slab.ts';
+
+/** Smaller chunks that have to wait are laid side by side. */
+const smallBytes = 16 * 1024;
 
 export class SendQueue {
   private chunks: Buffer[] = [];
@@ -7,6 +11,7 @@ export class SendQueue {
   private head = 0;
   /** Bytes of the first chunk that are gone. */
   private offset = 0;
+  private readonly slab = new ChunkSlab();
   bytes = 0;
 
   /** Chunks that wait. */
@@ -16,8 +21,11 @@ export class SendQueue {
 
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
-    this.chunks.push(chunk);
     this.bytes += chunk.length;
+    if (this.count === 0 || chunk.length >= smallBytes) this.chunks.push(chunk);
+    else if (this.slab.append(chunk, this.chunks.at(-1)) === 'grown')
+      this.chunks[this.chunks.length - 1] = this.slab.last;
+    else this.chunks.push(this.slab.last);
   }
 
   /**
@@ -60,6 +68,7 @@ export class SendQueue {
   }
 
   clear(): void {
+    this.slab.free();
     this.offset = 0;
     this.chunks = this.bytes === 0 && this.chunks.length === 0 ? this.chunks : [];
     this.head = 0;

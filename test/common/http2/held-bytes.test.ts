@@ -1,5 +1,8 @@
 import t from 'tap';
 import { HeldBytes } from '../../../common/http2/held-bytes.ts';
+import { SendQueue } from '../../../common/http2/send-queue.ts';
+import { ReadBlock, release } from '../../../common/net/read-buffers.ts';
+import { arrayBufferBytes } from '../../support/memory-in-use.ts';
 import { randomFrom } from '../../support/random-from.ts';
 
 t.test('bytes come out as they went in, whatever the sizes and the order of pushes and shifts', async (t) => {
@@ -32,6 +35,26 @@ t.test('many small chunks are held as few', async (t) => {
   for (let count = 0; count < 16_384; count++) held.push(Buffer.from('x'));
   t.equal(held.shift()?.length, 16_384);
   t.equal(held.shift(), undefined);
+});
+
+t.test('a little of each of many reads does not keep all that was read', async (t) => {
+  const [held, queue] = [new HeldBytes(), new SendQueue()];
+  const before = await arrayBufferBytes();
+  // Blocks of 256 KiB, of which a stream that cannot go on holds 8 KiB each.
+  const block = new ReadBlock();
+  for (let count = 0; count < 256; count++) {
+    for (const owner of [held, queue]) {
+      block.space(8_192);
+      owner.push(block.lend(8_192));
+    }
+    block.space(200_000);
+    release(block.lend(200_000));
+  }
+  block.close();
+  const grownBytes = (await arrayBufferBytes()) - before;
+  t.ok(grownBytes < 12 << 20, `${grownBytes} bytes for 4 MiB that are held`);
+  t.equal(queue.bytes, 2 << 20);
+  t.equal(held.isEmpty, false);
 });
 
 t.test('clear drops what is held', async (t) => {
