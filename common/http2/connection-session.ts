@@ -49,6 +49,7 @@ export class ConnectionSession implements SessionCore {
   peer: PeerSettings = initialPeerSettings;
   /** Highest stream of the peer that we have seen. */
   lastPeerStreamId = 0;
+  pingsDue = 0;
   private nextStreamId = 1;
   private blocksSent: 'none' | 'some' = 'none';
   private readonly credit: ConnectionCredit;
@@ -144,7 +145,9 @@ export class ConnectionSession implements SessionCore {
 
   /** @param opaque exactly 8 bytes */
   ping(opaque: Buffer): void {
-    if (this.state !== 'failed') this.send(encodePing(opaque, 'ping'));
+    if (this.state === 'failed') return;
+    this.pingsDue += 1;
+    this.send(encodePing(opaque, 'ping'));
   }
 
   /** Announces that this connection is going away, while the peer's new streams are still taken (RFC 9113 §6.8). */
@@ -169,7 +172,9 @@ export class ConnectionSession implements SessionCore {
   takeOutput(budgetBytes: number): readonly Buffer[] {
     const out: Buffer[] = [];
     const { output, sendWindow, peer, spent } = this;
+    const windowBefore = sendWindow.available;
     const { writable, ended } = output.take(budgetBytes, sendWindow, peer.maxFrameBytes, out, spent);
+    if (sendWindow.available < windowBefore) this.guard.sentData();
     for (const stream of ended) this.finishIfBothEnded(stream);
     for (const stream of writable) {
       if (stream.sending === 'open' && this.streams.has(stream.id)) stream.events.onWritable();

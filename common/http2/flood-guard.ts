@@ -11,6 +11,8 @@ const allowances = {
   'unanswered reset': 2_000,
   'empty DATA': 1_000,
   'frame without use': 10_000,
+  /** Since we last sent DATA: who reads has something to read. */
+  'window update': 50_000,
 } as const;
 
 export type FloodKind = keyof typeof allowances;
@@ -24,11 +26,23 @@ export class FloodGuard {
     return fault('ENHANCE_YOUR_CALM', `more than ${allowances[kind]} of "${kind}" in one interval`);
   }
 
+  /** DATA has gone out, and may be answered by windows. */
+  sentData(): void {
+    this.spent['window update'] = 0;
+  }
+
   refill(): void {
     this.spent = noneSpent();
   }
 }
 
 function noneSpent(): Record<FloodKind, number> {
-  return { ping: 0, settings: 0, 'unanswered reset': 0, 'empty DATA': 0, 'frame without use': 0 };
+  return {
+    ping: 0,
+    settings: 0,
+    'unanswered reset': 0,
+    'empty DATA': 0,
+    'frame without use': 0,
+    'window update': 0,
+  };
 }

@@ -48,6 +48,9 @@ export class IncomingData {
       if (padBytes >= this.header.length) return fault('PROTOCOL_ERROR', 'DATA with more padding than payload');
       this.dataBytes = this.header.length - 1 - padBytes;
       data = piece.subarray(1);
+      const isEmpty = this.dataBytes === 0 && !(this.header.flags & flags.END_STREAM);
+      const flood = isEmpty ? session.guard.spend('empty DATA') : undefined;
+      if (flood) return flood;
     }
     if (data.length > this.dataBytes) data = data.subarray(0, this.dataBytes);
     this.dataBytes -= data.length;

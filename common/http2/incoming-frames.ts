@@ -107,7 +107,8 @@ export class IncomingFrames implements FrameEvents {
   private settings(header: FrameHeader, payload: Buffer): ConnectionFault | undefined {
     const { session } = this;
     if (header.flags & flags.ACK) {
-      return payload.length > 0 ? fault('FRAME_SIZE_ERROR', 'SETTINGS with ACK and a payload') : undefined;
+      if (payload.length > 0) return fault('FRAME_SIZE_ERROR', 'SETTINGS with ACK and a payload');
+      return session.guard.spend('frame without use');
     }
     const flood = session.guard.spend('settings');
     if (flood) return flood;
@@ -131,12 +132,15 @@ export class IncomingFrames implements FrameEvents {
   }
 
   private ping(header: FrameHeader, payload: Buffer): ConnectionFault | undefined {
+    const { session } = this;
     if (header.flags & flags.ACK) {
-      this.session.events.onPong(payload);
+      if (session.pingsDue === 0) return session.guard.spend('frame without use');
+      session.pingsDue -= 1;
+      session.events.onPong(payload);
       return undefined;
     }
-    const flood = this.session.guard.spend('ping');
-    if (!flood) this.session.send(encodePing(payload, 'ack'));
+    const flood = session.guard.spend('ping');
+    if (!flood) session.send(encodePing(payload, 'ack'));
     return flood;
   }
 
@@ -152,6 +156,8 @@ export class IncomingFrames implements FrameEvents {
 
   private windowUpdate(streamId: number, increment: number): ConnectionFault | undefined {
     const { session } = this;
+    const flood = session.guard.spend('window update');
+    if (flood) return flood;
     if (streamId === 0) {
       if (increment === 0) return fault('PROTOCOL_ERROR', 'WINDOW_UPDATE of 0 for the connection');
       if (session.sendWindow.grow(increment) === 'overflow') {
@@ -160,7 +166,7 @@ export class IncomingFrames implements FrameEvents {
       session.events.onOutput();
       return undefined;
     }
-    if (this.session.isIdle(streamId))
+    if (session.isIdle(streamId))
       return fault('PROTOCOL_ERROR', `WINDOW_UPDATE on stream ${streamId}, which was never opened`);
     const stream = session.streams.get(streamId);
     if (!stream) return undefined;

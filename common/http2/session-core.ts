@@ -23,6 +23,8 @@ export interface SessionCore {
   peer: PeerSettings;
   /** Highest stream of the peer that we have seen. */
   lastPeerStreamId: number;
+  /** PINGs of ours that the peer has not answered. */
+  pingsDue: number;
   /** Control frames that wait because the peer does not read. */
   readonly unsentControlFrames: number;
 

@@ -259,6 +259,30 @@ const hostile: [title: string, bytes: Buffer, code: string][] = [
   ['floods of SETTINGS', Buffer.concat(Array.from({ length: 101 }, () => settings())), 'ENHANCE_YOUR_CALM'],
   ['floods of empty DATA', Buffer.concat(Array.from({ length: 1001 }, () => data(1, 0))), 'ENHANCE_YOUR_CALM'],
   [
+    'floods of DATA that is all padding',
+    Buffer.concat(
+      Array.from({ length: 1001 }, () => encodeFrame(frameTypes.DATA, flags.PADDED, 1, Buffer.from([1, 0]))),
+    ),
+    'ENHANCE_YOUR_CALM',
+  ],
+  [
+    'floods of answers to PING that nobody sent',
+    Buffer.concat(Array.from({ length: 10_001 }, () => encodePing(Buffer.alloc(8), 'ack'))),
+    'ENHANCE_YOUR_CALM',
+  ],
+  [
+    'floods of answers to SETTINGS',
+    Buffer.concat(
+      Array.from({ length: 10_001 }, () => encodeFrame(frameTypes.SETTINGS, flags.ACK, 0, Buffer.alloc(0))),
+    ),
+    'ENHANCE_YOUR_CALM',
+  ],
+  [
+    'windows that grow and grow while nothing is sent',
+    Buffer.concat(Array.from({ length: 50_001 }, (_, index) => encodeWindowUpdate(index % 2, 1))),
+    'ENHANCE_YOUR_CALM',
+  ],
+  [
     'floods of PRIORITY',
     Buffer.concat(Array.from({ length: 10_001 }, () => encodeFrame(frameTypes.PRIORITY, 0, 1, Buffer.alloc(5)))),
     'ENHANCE_YOUR_CALM',
@@ -541,6 +565,16 @@ t.test('interim responses are skipped, and trailers end a stream', async (t) => 
   end.session.receive(encodeHeaders(1, Buffer.from('88', 'hex'), 'more', 16_384));
   end.session.receive(encodeHeaders(1, encodeFields([['grpc-status', '0']], 'later'), 'end-stream', 16_384));
   t.same(end.log, ['ready', '#1 response 200', '#1 end']);
+});
+
+t.test('windows may be given byte by byte to who sends', async (t) => {
+  const { session, stream, log, sent } = dialledSession('000400000001');
+  for (let count = 0; count < 60_000; count++) {
+    if (count % 30_000 === 0) session.write(stream, Buffer.alloc(30_000));
+    sent();
+    session.receive(encodeWindowUpdate(1, 1));
+  }
+  t.notOk(log.some((line) => line.startsWith('fault')));
 });
 
 t.test('the peer decides how many streams we open', async (t) => {
