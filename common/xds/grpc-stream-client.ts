@@ -86,7 +86,7 @@ export async function openGrpcStream(call: GrpcCall): Promise<GrpcStream> {
   const ending = watchEnd(session, stream);
   return {
     send: (message) => void stream.write(frameMessage(message)),
-    messages: () => readMessages(stream, ending, call.maxMessageBytes),
+    messages: () => readMessages(call, stream, ending),
     close,
   };
 }
@@ -130,6 +130,7 @@ function mismatch(names: readonly string[], certificate: PeerCertificate): Error
 function keepAlive(session: ClientHttp2Session): () => void {
   let deadline: NodeJS.Timeout | undefined;
   const interval = setInterval(() => {
+    if (session.destroyed) return;
     deadline = setTimeout(() => session.destroy(new Error('keepalive: no answer to a ping')), pingTimeoutMs);
     session.ping(() => clearTimeout(deadline));
   }, pingEveryMs);
@@ -161,18 +162,18 @@ function watchEnd(session: ClientHttp2Session, stream: ClientHttp2Stream): Endin
   // An iteration that has not begun, or has ended, hears no error.
   stream.on('error', () => {});
   session.on('error', (error) => {
-    ending.failure ??= new GrpcFailure(unavailableCode, `connection dropped: ${error.message}`);
+    ending.failure ??= dropped(error.message);
   });
   return ending;
 }
 
 /** Chunk by chunk: to iterate over the stream would join those that have come meanwhile. */
 async function* readMessages(
+  { maxMessageBytes, signal }: GrpcCall,
   stream: ClientHttp2Stream,
   ending: Ending,
-  maxBytes: number,
 ): AsyncGenerator<GrpcMessage, void> {
-  const reader = new GrpcFrameReader(maxBytes);
+  const reader = new GrpcFrameReader(maxMessageBytes);
   const waiting: GrpcMessage[] = [];
   let wake = (): void => {};
   stream.on('data', (chunk: Buffer) => {
@@ -188,7 +189,8 @@ async function* readMessages(
   let state: 'open' | 'ended' = 'open';
   void finished(stream, { writable: false })
     .catch((error: unknown) => {
-      ending.failure ??= asError(error);
+      ending.failure ??=
+        signal.aborted || error instanceof MeshError ? asError(error) : dropped(asError(error).message);
     })
     .then(() => {
       state = 'ended';
@@ -206,7 +208,11 @@ async function* readMessages(
   if (ending.failure !== undefined) throw ending.failure;
   if (ending.status === 'ok') return;
   const reset = stream.rstCode === NGHTTP2_NO_ERROR ? '' : `, reset with code ${stream.rstCode}`;
-  throw new GrpcFailure(unavailableCode, `connection dropped without a status${reset}`);
+  throw dropped(`no status was told${reset}`);
+}
+
+function dropped(why: string): GrpcFailure {
+  return new GrpcFailure(unavailableCode, `connection dropped: ${why}`);
 }
 
 /** Percent-encoded by the sender; one that is not is told as it is. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { createMeshIndex, type MeshIndex } from '../../../common/mesh/mesh-index.ts';
+import type { WorkloadUid } from '../../../common/mesh/workload.ts';
 import { createMetricsRegistry } from '../../../common/telemetry/metrics-registry.ts';
 import type { ControlPlane } from '../../../common/tls/grpc-channel-client.ts';
 import { authorizationTypeUrl } from '../../../common/xds/authorization-codec.ts';
@@ -105,6 +106,47 @@ t.test('a poisoned response is refused, or ends the stream, and never the proces
   await says(/RESOURCE_INVALID|malformed/);
   await (await server.nextStream()).hasRequests(2);
   t.same(names(mesh), ['a', 'b']);
+});
+
+t.test(
+  'what contradicts itself, or is absurdly large, is refused by name; all else is applied, and serves on',
+  async (t) => {
+    const server = await startDeltaServer(t);
+    const { mesh, source } = setUp(t, server);
+    const started = source.start();
+    const stream = await server.nextStream();
+    await sync(stream, [sent('before')]);
+    await started;
+    const large = { ...aWorkload({ name: 'large' }), hostname: 'x'.repeat(3 * 1_048_576) };
+    const poison: readonly SentResource[] = [
+      { name: 'no-uid', value: encodeWorkload({ ...aWorkload({ name: 'x' }), uid: '' as WorkloadUid }) },
+      { name: 'large', value: encodeWorkload(large) },
+      { name: 'nothing', value: Buffer.alloc(0) },
+      { name: 'bad-service', value: encodeWorkload(aWorkload({ name: 'y', services: { 'no slash': [] } })) },
+      { ...sent('before'), value: Buffer.from('poison') },
+    ];
+    stream.send({ nonce: 'b', resources: [sent('one'), ...poison, sent('two')], removed: ['never-there'] });
+    const { message = '' } = (await stream.answerTo('b')).errorDetail ?? {};
+    for (const { name } of poison) t.match(message, new RegExp(`(^|; )${name}: `));
+    t.match(message, /large: it has 3\d{6} bytes, more than 2097152/);
+    t.same(names(mesh), ['before', 'one', 'two'], 'what it was before stays');
+    stream.send({ nonce: 'c', resources: [sent('three')] });
+    t.notOk((await stream.answerTo('c')).errorDetail, 'and what comes next is acknowledged');
+  },
+);
+
+t.test('a message beyond all bounds ends the stream before it is held, and the next one is tried later', async (t) => {
+  const server = await startDeltaServer(t);
+  const { mesh, source, says } = setUp(t, server);
+  const started = source.start();
+  const stream = await server.nextStream();
+  await sync(stream, [sent('a')]);
+  await started;
+  stream.sendRaw(Buffer.alloc(201 * 1_048_576));
+  await says(/a message of \d+ bytes is larger than the bound of 209715200/);
+  const next = await server.nextStream();
+  await next.hasRequests(2);
+  t.same(names(mesh), ['a']);
 });
 
 t.test('a control plane that is not believed, or does not believe us, is named with the remedy', async (t) => {
