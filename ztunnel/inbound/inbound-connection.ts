@@ -10,7 +10,7 @@ import type { Admission } from '../admission.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionEntry } from '../connections/connection-journal.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
-import { learnMissed } from '../connections/learn-missed.ts';
+import { learnCaller } from '../connections/learn-missed.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
 import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { baggageText } from '../connections/workload-baggage.ts';
@@ -51,7 +51,7 @@ async function learnRequest(
   workload: Workload,
 ): Promise<void> {
   const peer = readPeerHeaders(request.headers);
-  await learnMissed(context.mesh, demand, (mesh) => {
+  await learnCaller(context.mesh, demand, (mesh) => {
     const known = { ...context, mesh };
     decide(known, request, workload, peer);
     inboundFacts(known, request, workload, undefined, peer);

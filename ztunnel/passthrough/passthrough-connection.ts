@@ -9,6 +9,7 @@ import type { Admission } from '../admission.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
+import { learnCaller } from '../connections/learn-missed.ts';
 import { sourceToKeep } from '../connections/original-source.ts';
 import { awaitServedWorkload, type PodContext, servedWorkload } from '../connections/pod-context.ts';
 import { decidePassthroughAdmission } from './passthrough-admission.ts';
@@ -27,6 +28,14 @@ export async function carryPassthrough(context: PodContext, connection: Passthro
   let stream: ByteStream = connection.downstream;
   try {
     const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
+    const { mesh, demand, network } = context;
+    if (demand !== undefined) {
+      const { ip } = connection.source;
+      await unlessAborted(
+        live,
+        learnCaller(mesh, demand, (known) => void known.workloadByAddress(network, ip)),
+      );
+    }
     const caller = await receiveCaller(context, live, {
       stream: connection.downstream,
       source: connection.source,

@@ -4,7 +4,7 @@ import type { DemandOutcome } from '../../../common/mesh/mesh-demand.ts';
 import { createMeshIndex } from '../../../common/mesh/mesh-index.ts';
 import type { MeshView } from '../../../common/mesh/mesh-view.ts';
 import type { Workload } from '../../../common/mesh/workload.ts';
-import { learnMissed } from '../../../ztunnel/connections/learn-missed.ts';
+import { learnCaller, learnMissed } from '../../../ztunnel/connections/learn-missed.ts';
 import { at, aWorkload } from '../../support/mesh-objects.ts';
 
 const answered: DemandOutcome = { kind: 'answered' };
@@ -60,4 +60,18 @@ t.test('it ends, however far one thing leads to another', async (t) => {
   };
   t.same(await learn(look), answered);
   t.equal(asked.length, 5);
+});
+
+t.test('who calls is waited for a little, and no longer', async (t) => {
+  const asked: string[] = [];
+  const silent = {
+    ask(names: readonly string[]) {
+      asked.push(...names);
+      return new Promise<DemandOutcome>(() => {});
+    },
+  };
+  const awake = setInterval(() => {}, 1_000);
+  t.teardown(() => clearInterval(awake));
+  await learnCaller(createMeshIndex(), silent, (mesh) => nameAt(mesh, '10.0.0.9'));
+  t.same(asked, ['/10.0.0.9']);
 });
