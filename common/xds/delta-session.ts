@@ -109,16 +109,7 @@ export function createDeltaSession({ node, types, onDemand }: DeltaSessionOption
   return {
     *begin() {
       const requests: Buffer[] = [];
-      for (const [typeUrl, state] of states) {
-        state.stream = 'fresh';
-        state.left.clear();
-        state.requests = 0;
-        const untold = state.wanted === 'all' ? 'left-out' : 'told';
-        const initialVersions = yield* encodeVersions(state.subscription.begin(maxVersionsBytes, untold));
-        // Both ways at once: the server shall not take a request without names for one that wants everything.
-        const names = state.wanted === 'all' ? {} : { subscribe: [anything], unsubscribe: [anything] };
-        requests.push(encodeDeltaRequest({ node, typeUrl, initialVersions, ...names }));
-      }
+      for (const state of states.values()) requests.push(yield* beginStream(node, state));
       return requests;
     },
 
@@ -127,19 +118,7 @@ export function createDeltaSession({ node, types, onDemand }: DeltaSessionOption
       const { typeUrl, nonce, removed } = response;
       const state = states.get(typeUrl);
       const taken: Taken = { bytes: 0, rejected: [], rejectedCount: 0, told: [] };
-      if (state !== undefined) {
-        yield* takeResources(state, resourcesOf(message), taken);
-        yield* takeRemovals(state, removed);
-        if (state.stream === 'fresh') yield* takeRemovals(state, state.subscription.takeUnconfirmed());
-        noteAbsent(state, removed, taken);
-        leave(state, removed);
-        leave(
-          state,
-          taken.told.map(({ name }) => name),
-        );
-        state.stream = 'answered';
-        if (taken.rejectedCount === 0) state.sync = 'complete';
-      }
+      if (state !== undefined) yield* takeResponse(state, resourcesOf(message), removed, taken);
       const refusal: Partial<DeltaRequest> =
         taken.rejectedCount === 0 ? {} : { errorMessage: describeRejections(taken) };
       const answer = encodeDeltaRequest({ typeUrl, responseNonce: nonce, ...refusal });
@@ -172,12 +151,40 @@ function beginType(type: ResourceType, wanted: TypeState['wanted']): TypeState {
   return { type, wanted, ...names, subscription: new Subscription(), stream: 'fresh', sync };
 }
 
+/** @returns the first request of a type on a stream */
+function* beginStream(node: DiscoveryNode, state: TypeState): Generator<Step, Buffer> {
+  const { type, wanted, subscription, left } = state;
+  state.stream = 'fresh';
+  state.requests = 0;
+  left.clear();
+  const unversioned = wanted === 'all' ? 'left-out' : 'told';
+  const initialVersions = yield* encodeVersions(subscription.begin(maxVersionsBytes, unversioned));
+  // Both ways at once: the server shall not take a request without names for one that wants everything.
+  const names = wanted === 'all' ? {} : { subscribe: [anything], unsubscribe: [anything] };
+  return encodeDeltaRequest({ node, typeUrl: type.typeUrl, initialVersions, ...names });
+}
+
 /** What a response has come to so far. */
 interface Taken {
   bytes: number;
   readonly rejected: Rejection[];
   rejectedCount: number;
   readonly told: Told[];
+}
+
+function* takeResponse(
+  state: TypeState,
+  resources: Iterable<Uint8Array>,
+  removed: readonly string[],
+  taken: Taken,
+): Generator<Step, void> {
+  yield* takeResources(state, resources, taken);
+  yield* takeRemovals(state, removed);
+  if (state.stream === 'fresh') yield* takeRemovals(state, state.subscription.takeUnconfirmed());
+  noteAbsent(state, removed, taken);
+  leave(state, [...removed, ...taken.told.map(({ name }) => name)]);
+  state.stream = 'answered';
+  if (taken.rejectedCount === 0) state.sync = 'complete';
 }
 
 function* takeResources(state: TypeState, resources: Iterable<Uint8Array>, taken: Taken): Generator<Step, void> {

@@ -16,42 +16,56 @@ const maxTold = 10;
 /** @throws MeshError CONFIG_INVALID */
 export function parseLocalMesh(text: string, origin: string): MeshSnapshot {
   const root = new Field('', readEntries(text) ?? parseYaml(text, origin));
-  const problems: string[] = [];
+  const problems = new LocalMeshProblems();
   const entriesOf = <T>(name: string, read: (field: Field) => T): T[] =>
-    attempt(problems, () => root.at(name).items())?.flatMap((item) => {
-      const entry = attempt(problems, () => read(item));
-      return entry === undefined ? [] : [entry];
-    }) ?? [];
-  attempt(problems, () => root.onlyMembers(['workloads', 'services', 'policies']));
+    problems
+      .attempt(() => root.at(name).items())
+      ?.flatMap((item) => {
+        const entry = problems.attempt(() => read(item));
+        return entry === undefined ? [] : [entry];
+      }) ?? [];
+  problems.attempt(() => root.onlyMembers(['workloads', 'services', 'policies']));
   const workloads = entriesOf('workloads', readLocalWorkload);
   const services = entriesOf('services', readLocalService);
   const policies = entriesOf('policies', readLocalPolicy);
-  if (problems.length > 0) {
-    const more = problems.length > maxTold ? `; and ${problems.length - maxTold} more` : '';
-    throw new MeshError('CONFIG_INVALID', `${origin}: ${problems.slice(0, maxTold).join('; ')}${more}`);
+  problems.throwIfAny(origin);
+  const memberships = membershipsOf(services);
+  return {
+    workloads: workloads.map((workload) => withMemberships(workload, memberships)),
+    services: services.map(({ service }) => service),
+    policies,
+  };
+}
+
+/** What is wrong with a document, of all its entries. */
+export class LocalMeshProblems {
+  readonly #problems: string[] = [];
+
+  /** @returns undefined where a field is malformed, which is noted */
+  attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof MalformedField)) throw error;
+      const where = error.path === '' ? 'the document' : error.path;
+      this.#problems.push(`${where} ${error.message}: ${error.remedy}`);
+      return undefined;
+    }
   }
-  return { workloads: withEndpoints(workloads, services), services: services.map(({ service }) => service), policies };
-}
 
-function parseYaml(text: string, origin: string): unknown {
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error === undefined) return document.toJS();
-  throw new MeshError('CONFIG_INVALID', `${origin} is no YAML: ${error.message}`, { cause: error });
-}
-
-function attempt<T>(problems: string[], read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof MalformedField)) throw error;
-    problems.push(`${error.path === '' ? 'the document' : error.path} ${error.message}: ${error.remedy}`);
-    return undefined;
+  /** @throws MeshError CONFIG_INVALID */
+  throwIfAny(origin: string): void {
+    const count = this.#problems.length;
+    if (count === 0) return;
+    const more = count > maxTold ? `; and ${count - maxTold} more` : '';
+    throw new MeshError('CONFIG_INVALID', `${origin}: ${this.#problems.slice(0, maxTold).join('; ')}${more}`);
   }
 }
 
 /** Endpoints may stand at the service as well; in the mesh they belong to the workload. */
-function withEndpoints(workloads: readonly Workload[], services: readonly LocalService[]): readonly Workload[] {
+export type Memberships = ReadonlyMap<WorkloadUid, readonly (readonly [key: string, ports: readonly ServicePort[]])[]>;
+
+export function membershipsOf(services: readonly LocalService[]): Memberships {
   const added = new Map<WorkloadUid, [string, readonly ServicePort[]][]>();
   for (const { service, endpoints } of services) {
     for (const { workload, ports } of endpoints) {
@@ -60,10 +74,19 @@ function withEndpoints(workloads: readonly Workload[], services: readonly LocalS
       memberships.push([serviceKey(service), ports]);
     }
   }
-  return workloads.map((workload) => {
-    const memberships = added.get(workload.uid);
-    return memberships === undefined
-      ? workload
-      : { ...workload, services: new Map([...workload.services, ...memberships]) };
-  });
+  return added;
+}
+
+export function withMemberships(workload: Workload, added: Memberships): Workload {
+  const memberships = added.get(workload.uid);
+  return memberships === undefined
+    ? workload
+    : { ...workload, services: new Map([...workload.services, ...memberships]) };
+}
+
+function parseYaml(text: string, origin: string): unknown {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error === undefined) return document.toJS();
+  throw new MeshError('CONFIG_INVALID', `${origin} is no YAML: ${error.message}`, { cause: error });
 }
