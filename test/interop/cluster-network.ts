@@ -2,7 +2,7 @@
 // services that processes outside of the mesh use. It wants namespaces of its own: `inUserNamespace(…, ['ip', 'nft'])`.
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Test } from 'tap';
@@ -122,14 +122,24 @@ async function addPod(t: Test, object: PodObject, capture: 'captured' | 'free'):
 
 async function relay(t: Test, from: Target, to: Target): Promise<void> {
   const sockets = createPlainSocketFactory();
+  const open = new Set<Socket>();
+  const keep = (socket: Socket): Socket => {
+    open.add(socket);
+    return socket.on('error', () => socket.destroy()).on('close', () => open.delete(socket));
+  };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    keep(socket);
     sockets.connectSocket({ to: { ip: ip(to.address), port: to.port } }).then(
-      (inner) => Promise.allSettled([pipeline(socket, inner), pipeline(inner, socket)]),
+      (inner) => Promise.allSettled([pipeline(socket, keep(inner)), pipeline(inner, socket)]),
       () => socket.destroy(),
     );
   });
   await new Promise<void>((listening) => server.listen(from.port, from.address, listening));
-  t.teardown(() => server.close());
+  t.teardown(() => {
+    server.close();
+    // The other end may be gone with its namespace, without a word.
+    for (const socket of open) socket.destroy();
+  });
 }
 
 function run(program: string, ...args: readonly string[]): void {

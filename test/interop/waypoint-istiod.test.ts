@@ -8,7 +8,7 @@ import { inUserNamespace, whatIsMissing } from '../support/in-user-namespace.ts'
 import { unpackPeers } from '../support/peers.ts';
 import { type AmbientCluster, ambientd, createAmbientCluster } from './ambient-cluster.ts';
 import type { ClusterPod } from './cluster-network.ts';
-import { ask, askDigest, bytesOf, digestOfBytes, type HttpTarget, serveHttp } from './http-in-pods.ts';
+import { ask, askDigest, bytesOf, digestOfBytes, type HttpAnswer, type HttpTarget, serveHttp } from './http-in-pods.ts';
 import { type KubernetesLab, startLab, whyNoLab } from './kubernetes-lab.ts';
 import type { PodContainer } from './pod-container-process.ts';
 import { untilFound } from './until-found.ts';
@@ -45,6 +45,17 @@ spec:
   targetRefs: [{ kind: Service, group: "", name: podinfo-svc }]
   rules:
   - from: [{ source: { principals: [cluster.local/ns/podinfo/sa/client] } }]`;
+
+const route = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: podinfo, namespace: podinfo }
+spec:
+  hosts: [podinfo-svc]
+  http:
+  - match: [{ uri: { prefix: /nowhere } }]
+    route: [{ destination: { host: nobody } }]
+  - route: [{ destination: { host: podinfo-svc } }]`;
 
 t.setTimeout(175_000);
 const lack = whyNoLab() ?? whatIsMissing(['ip', 'nft', 'setpriv']);
@@ -97,6 +108,16 @@ async function run(t: Test): Promise<void> {
   await t.test('honours the policies that are for it', async (t) => {
     cluster.apply(policies);
     await obeysPolicies(t, story);
+  });
+
+  await t.test('routes as the Kubernetes API says', async (t) => {
+    const nowhere = (): Promise<HttpAnswer> => ask(client, story.target, 'GET', '/nowhere');
+    t.match(await nowhere(), { status: 200, body: '/nowhere' });
+    cluster.apply(route);
+    await untilFound(nowhere, ({ status }) => status === 503);
+    t.match(await ask(client, story.target, 'GET', '/healthz'), { status: 200, body: '/healthz' });
+    cluster.kubectl('delete', '-n', 'podinfo', 'virtualservice', 'podinfo');
+    await untilFound(nowhere, ({ status }) => status === 200);
   });
 
   await t.test('follows the mesh as it changes', async (t) => {
