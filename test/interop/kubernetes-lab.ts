@@ -1,6 +1,6 @@
 // A real Kubernetes (etcd, API server, controller manager, and a stand-in for kubelet) as plain processes of one test file.
 // It wants a network namespace of its own: its ports are fixed. Ends with the test; in: the test, out: its commands.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createSign } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -61,10 +61,8 @@ export function startLab(t: Pick<Test, 'teardown'>, what: 'kubernetes' | 'with-i
     if (ended.status === 0) return ended.stdout.trim();
     throw new Error(`lab ${words.join(' ')} failed: ${ended.error?.message ?? ended.stderr}`);
   };
-  t.teardown(() => {
-    spawnSync(program, ['down', '--purge'], { env, timeout: 60_000 });
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const stop = endWithThisProcess(folder, env);
+  t.teardown(stop);
   run(['up']);
   const call = apiCalls(folder);
   const token = async (namespace: string, account: string, { pod, audience = 'istio-ca' }: TokenOptions = {}) => {
@@ -99,6 +97,20 @@ export function startLab(t: Pick<Test, 'teardown'>, what: 'kubernetes' | 'with-i
       while (runs(pid)) await setTimeout(20);
     },
     startAgain: () => void run(['up']),
+  };
+}
+
+/** Also where this process is killed, as it is when a test runs out of time: then nobody else would. @returns ends it now */
+function endWithThisProcess(folder: string, env: NodeJS.ProcessEnv): () => Promise<void> {
+  const script = 'cat > /dev/null; "$0" down --purge; rm -rf "$1"';
+  const stdio = ['pipe', 'ignore', 'ignore'] as const;
+  // Its input ends with this process.
+  const keeper = spawn('sh', ['-c', script, program, folder], { env, detached: true, stdio: [...stdio] });
+  const ended = once(keeper, 'exit');
+  keeper.unref();
+  return async () => {
+    keeper.stdin?.end();
+    await ended;
   };
 }
 
