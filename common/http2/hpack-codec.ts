@@ -4,6 +4,10 @@ import { decodeHuffman } from './hpack-huffman.ts';
 import { DynamicTable, fieldSizeBytes, type HeaderField, staticTable } from './hpack-tables.ts';
 
 export const headerTableBytes = 4096;
+/** The smallest size in between, and the last one (RFC 7541 §4.2). */
+const maxTableUpdates = 2;
+/** A block that decodes to more than this many times what we allow is made to cost us. */
+const bombFactor = 8;
 /** Above any length or index that a block within its limits can hold. */
 const maxInteger = 1 << 24;
 
@@ -11,6 +15,8 @@ export type DecodedBlock =
   | { readonly kind: 'fields'; readonly fields: readonly HeaderField[] }
   /** Well-formed, and the table is up to date, but larger than we allow. */
   | { readonly kind: 'too-large'; readonly sizeBytes: number }
+  /** Far larger than we allow; decoding has stopped, so that the connection must end. */
+  | { readonly kind: 'bomb'; readonly detail: string }
   | { readonly kind: 'malformed'; readonly detail: string };
 
 interface Cursor {
@@ -31,19 +37,23 @@ export class HpackDecoder {
     const cursor: Cursor = { block, at: 0 };
     const fields: HeaderField[] = [];
     let sizeBytes = 0;
-    let place: 'start' | 'fields' = 'start';
+    let updatesLeft = maxTableUpdates;
     while (cursor.at < block.length) {
       const first = block[cursor.at] ?? 0;
       if ((first & 0xe0) === 0x20) {
         // Only before the first field (RFC 7541 §4.2).
-        if (place !== 'start' || !this.resize(cursor)) return malformed('table size update out of place or range');
+        updatesLeft -= 1;
+        if (updatesLeft < 0 || !this.resize(cursor)) return malformed('table size update out of place or range');
         continue;
       }
-      place = 'fields';
+      updatesLeft = 0;
       const field = this.readField(cursor, first);
       if (!field) return malformed(`unreadable field at byte ${cursor.at} of ${block.length}`);
       sizeBytes += fieldSizeBytes(field);
       if (sizeBytes <= this.maxListBytes) fields.push(field);
+      else if (sizeBytes > this.maxListBytes * bombFactor) {
+        return { kind: 'bomb', detail: `a header block of ${block.length} bytes holds more than ${sizeBytes}` };
+      }
     }
     return sizeBytes > this.maxListBytes ? { kind: 'too-large', sizeBytes } : { kind: 'fields', fields };
   }

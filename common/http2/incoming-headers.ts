@@ -8,7 +8,7 @@ import { readRequest, readResponse } from './message-headers.ts';
 import type { SessionCore } from './session-core.ts';
 import type { StreamState } from './stream-state.ts';
 
-type ReadableBlock = Exclude<DecodedBlock, { kind: 'malformed' }>;
+type ReadableBlock = Exclude<DecodedBlock, { kind: 'malformed' | 'bomb' }>;
 
 export class IncomingHeaders {
   private readonly session: SessionCore;
@@ -21,6 +21,7 @@ export class IncomingHeaders {
     const { session } = this;
     const decoded = session.hpack.decode(block.bytes);
     if (decoded.kind === 'malformed') return fault('COMPRESSION_ERROR', decoded.detail);
+    if (decoded.kind === 'bomb') return fault('ENHANCE_YOUR_CALM', decoded.detail);
     const stream = session.streams.get(block.streamId);
     if (stream)
       return stream.receiving === 'head' ? this.response(stream, block, decoded) : this.trailers(stream, block);

@@ -584,6 +584,18 @@ t.test('the peer decides how many streams we open', async (t) => {
   t.equal(end.session.open(connectFields, end.eventsOf('#3')), undefined);
 });
 
+t.test('a peer that asks on and on but does not read the answers is told to calm down', async (t) => {
+  const { session, log, streams } = servingSession(0);
+  let id = 1;
+  for (; session.state === 'open' && id < 40_000; id += 2) {
+    session.receive(request(id));
+    const stream = streams.pop();
+    if (stream) session.respond(stream, [[':status', '400']], 'end-stream');
+  }
+  t.equal(log.at(-1), 'fault ENHANCE_YOUR_CALM');
+  t.ok(session.unsentControlFrames <= 10_003, `${session.unsentControlFrames} frames wait`);
+});
+
 t.test('random frames never throw, and end in GOAWAY or nothing', async (t) => {
   const random = randomFrom(23);
   for (let round = 0; round < 500; round++) {

@@ -119,3 +119,17 @@ t.test('random bytes never throw', async (t) => {
     t.ok(['fields', 'too-large', 'malformed'].includes(decoder.decode(block).kind));
   }
 });
+
+t.test('the table may change its size twice before the first field, no more and no later', async (t) => {
+  const decoder = new HpackDecoder(1_000);
+  t.match(decoder.decode(Buffer.from('203fe11f88', 'hex')), { kind: 'fields', fields: [[':status', '200']] });
+  t.match(decoder.decode(Buffer.from('20202088', 'hex')), { kind: 'malformed' });
+  t.match(decoder.decode(Buffer.from('8820', 'hex')), { kind: 'malformed' });
+});
+
+t.test('a block that holds many times what is allowed is not decoded to its end', async (t) => {
+  const decoder = new HpackDecoder(1_000);
+  // ":status: 200" counts 42 bytes.
+  t.match(decoder.decode(Buffer.alloc(100, 0x88)), { kind: 'too-large', sizeBytes: 4_200 });
+  t.match(decoder.decode(Buffer.alloc(10_000, 0x88)), { kind: 'bomb', detail: /10000 bytes holds more than 8022/ });
+});
