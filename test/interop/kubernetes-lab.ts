@@ -103,12 +103,16 @@ export function startLab(t: Pick<Test, 'teardown'>, what: 'kubernetes' | 'with-i
 /** Also where this process is killed, as it is when a test runs out of time: then nobody else would. @returns ends it now */
 function endWithThisProcess(folder: string, env: NodeJS.ProcessEnv): () => Promise<void> {
   const script = 'cat > /dev/null; "$0" down --purge; rm -rf "$1"';
-  const stdio = ['pipe', 'ignore', 'ignore'] as const;
   // Its input ends with this process.
-  const keeper = spawn('sh', ['-c', script, program, folder], { env, detached: true, stdio: [...stdio] });
+  const keeper = spawn('sh', ['-c', script, program, folder], {
+    env,
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   const ended = once(keeper, 'exit');
   keeper.unref();
   return async () => {
+    keeper.ref();
     keeper.stdin?.end();
     await ended;
   };
