@@ -130,6 +130,7 @@ function buildProgram(into: string): string {
     encoding: 'utf8',
   });
   if (built.status !== 0) throw new Error(`the program cannot be built: ${built.error?.message ?? built.stdout}`);
+  rmSync(join(into, 'node_modules'), { force: true });
   cpSync(join(checkout, 'package.json'), join(into, 'package.json'));
   symlinkSync(join(checkout, 'node_modules'), join(into, 'node_modules'));
   return into;
