@@ -48,6 +48,7 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
   accept(responseHeaders: ConnectHeaders): ByteStream {
     if (this.answer !== 'due') return this.bytes;
     this.answer = 'given';
+    this.abortListeners.length = 0;
     this.stream.events = this.bytes;
     this.session.respond(this.stream, [[':status', '200'], ...responseHeaders], 'more');
     return this.bytes;

@@ -2,7 +2,7 @@
 // Quiet handles share one buffer, from which bytes are copied out; a busy one gets a block of its own. Records of TLS come one
 // by one: full ones are put together, so that what was one write of the peer is mostly one chunk. Hot path: test/bench/tunnel.ts.
 import { ReadBlock } from './read-buffers.ts';
-import { readInto, type StreamHandle } from './stream-handle-socket.ts';
+import { type ReadsInto, readInto, type StreamHandle } from './stream-handle-socket.ts';
 
 export interface HandleEvents {
   onChunk(chunk: Buffer): void;
@@ -21,7 +21,7 @@ const burstEndBytes = 16 * 1024;
 /** Full reads after which a handle counts as busy. */
 const busyAfterReads = 2;
 
-export class HandleReader {
+export class HandleReader implements ReadsInto {
   private readonly kind: 'tcp' | 'tls';
   private readonly events: HandleEvents;
   private readonly fullReadBytes: number;
@@ -37,7 +37,7 @@ export class HandleReader {
     this.kind = kind;
     this.events = events;
     this.fullReadBytes = kind === 'tls' ? fullRecordBytes : sharedSpace.length;
-    readInto(handle, sharedSpace, (bytes) => this.read(bytes));
+    readInto(handle, sharedSpace, this);
   }
 
   /** Gives up the own block with the next read that it is in, until the handle is busy again: an idle one costs nothing. */
@@ -52,7 +52,8 @@ export class HandleReader {
     this.own = undefined;
   }
 
-  private read(bytes: number): Buffer | undefined {
+  /** From the handle. */
+  read(bytes: number): Buffer | undefined {
     if (bytes < 0) {
       this.deliver();
       this.events.onEnd(bytes);

@@ -3,8 +3,9 @@
 // Hot path: test/bench/tunnel.ts.
 import type { Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
+import { formatSocketAddress, type SocketAddress } from './address.ts';
 import type { ByteSink } from './byte-stream.ts';
-import { HandleReader } from './handle-reader-socket.ts';
+import { type HandleEvents, HandleReader } from './handle-reader-socket.ts';
 import { release } from './read-buffers.ts';
 import type { AcceptedByteStream } from './socket-factory.ts';
 import { connectionLoss } from './socket-failure.ts';
@@ -36,9 +37,9 @@ function flushGathered(): void {
   for (const stream of streams) stream.flush();
 }
 
-export class HandleStream implements AcceptedByteStream {
+export class HandleStream implements HandleEvents, AcceptedByteStream {
   private readonly handle: TcpHandle;
-  private readonly peer: () => string;
+  private readonly peer: SocketAddress;
   private sink: ByteSink | undefined;
   private state: 'open' | 'closing' | 'closed' = 'open';
   private reading: 'open' | 'ended' = 'open';
@@ -53,8 +54,8 @@ export class HandleStream implements AcceptedByteStream {
   private writer: 'free' | 'waiting' = 'free';
   private reader: HandleReader | undefined;
 
-  /** @param peer names it for messages */
-  constructor(handle: TcpHandle, peer: () => string) {
+  /** @param peer for messages */
+  constructor(handle: TcpHandle, peer: SocketAddress) {
     this.handle = handle;
     this.peer = peer;
   }
@@ -66,10 +67,7 @@ export class HandleStream implements AcceptedByteStream {
       return;
     }
     if (this.state === 'closing') return;
-    this.reader = new HandleReader('tcp', this.handle, {
-      onChunk: (chunk) => sink.onData(chunk),
-      onEnd: (status) => this.readEnded(status),
-    });
+    this.reader = new HandleReader('tcp', this.handle, this);
     this.resume();
   }
 
@@ -126,7 +124,8 @@ export class HandleStream implements AcceptedByteStream {
   reset(reason?: Error): void {
     if (this.state !== 'open') return;
     this.failure ??=
-      reason ?? new MeshError('CONNECTION_RESET', `the connection with ${this.peer()} was reset by this side`);
+      reason ??
+      new MeshError('CONNECTION_RESET', `the connection with ${formatSocketAddress(this.peer)} was reset by this side`);
     // libuv refuses a reset while a shutdown is under way.
     if (this.writing === 'shutting') this.handle.readStop();
     else this.close('reset');
@@ -140,7 +139,12 @@ export class HandleStream implements AcceptedByteStream {
     return socketOfHandle(this.handle, start);
   }
 
-  private readEnded(status: number): void {
+  /** From its reader, as `onEnd`. */
+  onChunk(chunk: Buffer): void {
+    this.sink?.onData(chunk);
+  }
+
+  onEnd(status: number): void {
     if (this.state !== 'open') return;
     if (status !== endOfStream) return void this.fail(errorOf('read', status));
     this.reading = 'ended';
@@ -181,14 +185,14 @@ export class HandleStream implements AcceptedByteStream {
 
   private fail(cause: Error): void {
     if (this.state !== 'open') return;
-    this.failure ??= connectionLoss(this.peer(), cause);
+    this.failure ??= connectionLoss(formatSocketAddress(this.peer), cause);
     this.close('ended');
   }
 
   /** From inside `write` and `end` no callback may come. */
   private failSoon(cause: Error): void {
     if (this.state !== 'open') return;
-    this.failure ??= connectionLoss(this.peer(), cause);
+    this.failure ??= connectionLoss(formatSocketAddress(this.peer), cause);
     setImmediate(() => this.fail(cause));
   }
 

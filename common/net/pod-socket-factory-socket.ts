@@ -50,7 +50,7 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
     },
     connectStream: async (options) => {
       const handle = await dialHandle(pod.openConnector(options), options);
-      return new HandleStream(handle, () => formatSocketAddress(options.to));
+      return new HandleStream(handle, options.to);
     },
     listenSockets: async (options, onAccept) => {
       const name = listenName(options, '*');
@@ -86,7 +86,7 @@ function describe(pod: PodSockets, options: ListenOptions, handle: TcpHandle): A
   const originalDestination = redirected ?? local;
   if (originalDestination === undefined) return undefined;
   if (options.accept === 'redirected' && originalDestination.port === local?.port) return undefined;
-  const stream = new HandleStream(handle, () => formatSocketAddress(peer));
+  const stream = new HandleStream(handle, peer);
   return {
     peer,
     originalDestination,

@@ -104,18 +104,29 @@ export function handleOf(socket: object): StreamHandle | undefined {
   return handle as StreamHandle;
 }
 
-/**
- * From now on the handle reads into `buffer`, which the caller keeps alive. Once for each handle.
- * @param onRead gets the number of bytes, or a negative error number; returns where to read next, if that changes
- */
-export function readInto(
-  handle: StreamHandle,
-  buffer: Uint8Array,
-  onRead: (bytes: number) => Uint8Array | undefined,
-): void {
+/** Whoever a handle reads for. */
+export interface ReadsInto {
+  /** @param bytes how many, or a negative error number. @returns where to read next, if that changes */
+  read(bytes: number): Uint8Array | undefined;
+}
+
+const readerKey = Symbol('reader');
+
+/** One function for all handles, which node calls on the handle. */
+function onRead(this: StreamHandle & { [readerKey]?: ReadsInto }): Uint8Array | undefined {
   const { results, bytesRead } = bindings();
+  return this[readerKey]?.read(results[bytesRead] ?? 0);
+}
+
+/** From now on the handle reads into `buffer`, which the caller keeps alive. Once for each handle. */
+export function readInto(
+  handle: StreamHandle & { [readerKey]?: ReadsInto },
+  buffer: Uint8Array,
+  reader: ReadsInto,
+): void {
   handle.useUserBuffer(buffer);
-  handle.onread = () => onRead(results[bytesRead] ?? 0);
+  handle[readerKey] = reader;
+  handle.onread = onRead;
 }
 
 /** A request object that was not used up, because the kernel took all bytes at once. */

@@ -1,7 +1,8 @@
 // The two phases of a live connection that take time: waiting for something (a dial), then carrying bytes both ways.
 // Either ends at once when the connection is aborted.
 import type { ByteStream } from '../../common/net/byte-stream.ts';
-import { type ByteCount, copyStreams } from '../../common/net/copy-streams.ts';
+import { copyStreams } from '../../common/net/copy-streams.ts';
+import type { ConnectionEntry } from './connection-journal.ts';
 import type { LiveConnection } from './connection-tracker.ts';
 
 /** @param dispose gets what came too late. @throws the abort's reason, or what `work` throws */
@@ -16,15 +17,19 @@ export function unlessAborted<T>(
   });
 }
 
-/** Resolves when both directions have ended: undefined for an ordinary end. */
+/**
+ * Carries until both directions have ended; then the entry is closed and the connection over. Nothing waits for it meanwhile: what waits
+ * holds memory, and most connections are idle most of the time.
+ */
 export function carryBytes(
   live: LiveConnection,
   downstream: ByteStream,
   upstream: ByteStream,
-  count: ByteCount,
-): Promise<Error | undefined> {
-  return new Promise((resolve) => {
-    const copy = copyStreams(downstream, upstream, count, resolve);
-    live.onAbort((reason) => copy.abort(reason));
+  entry: ConnectionEntry,
+): void {
+  const copy = copyStreams(downstream, upstream, entry.count, (error) => {
+    entry.close(error);
+    live.end();
   });
+  live.onAbort((reason) => copy.abort(reason));
 }

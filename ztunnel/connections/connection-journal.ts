@@ -5,7 +5,7 @@ import type { LineLog } from '../../common/line-log.ts';
 import type { ByteCount } from '../../common/net/copy-streams.ts';
 import type { FailureJournal } from '../../common/telemetry/failure-journal.ts';
 import { ztunnelTcpLabels } from '../../common/telemetry/tcp-labels.ts';
-import type { TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
+import type { TcpReport, TcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { type EarlyDenial, writeCompleted, writeDenied, writeOpened } from './access-log.ts';
 import { type ConnectionFacts, tcpFactsOf } from './connection-facts.ts';
 
@@ -41,36 +41,56 @@ export interface ConnectionJournalOptions {
 }
 
 export function createConnectionJournal(options: ConnectionJournalOptions): ConnectionJournal {
-  const { reporter, further, failures, lines, now } = options;
+  const { reporter, further, failures, lines } = options;
   return {
     open(facts) {
       const report = reporter.open(ztunnelTcpLabels(tcpFactsOf(facts)));
       const furtherReport = further?.open(facts, report);
-      const openedAtMs = now();
-      let state: 'open' | 'closed' = 'open';
       if (lines.isLevelEnabled('debug')) writeOpened(lines.begin('debug', 'connection opened'), facts);
-      return {
-        count: report,
-        close(error) {
-          if (state === 'closed') return;
-          state = 'closed';
-          report.close(responseFlagOf(error));
-          furtherReport?.close();
-          const { receivedBytes, sentBytes } = report;
-          const durationMs = now() - openedAtMs;
-          const level = error === undefined ? 'info' : 'error';
-          if (error !== undefined && failures.count(facts.direction, error) === 'counted') return;
-          if (!lines.isLevelEnabled(level)) return;
-          const outcome = { receivedBytes, sentBytes, durationMs, error };
-          writeCompleted(lines.begin(level, 'connection complete'), facts, outcome);
-        },
-      };
+      return new OpenEntry(options, facts, report, furtherReport);
     },
     deny(denial) {
       if (failures.count(denial.direction, denial.error) === 'counted') return;
       if (lines.isLevelEnabled('warn')) writeDenied(lines.begin('warn', 'connection failed'), denial);
     },
   };
+}
+
+class OpenEntry implements ConnectionEntry {
+  readonly count: TcpReport;
+  readonly #options: ConnectionJournalOptions;
+  readonly #facts: ConnectionFacts;
+  readonly #further: { close(): void } | undefined;
+  readonly #openedAtMs: number;
+  #state: 'open' | 'closed' = 'open';
+
+  constructor(
+    options: ConnectionJournalOptions,
+    facts: ConnectionFacts,
+    report: TcpReport,
+    further: { close(): void } | undefined,
+  ) {
+    this.#options = options;
+    this.#facts = facts;
+    this.count = report;
+    this.#further = further;
+    this.#openedAtMs = options.now();
+  }
+
+  close(error: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    const { failures, lines, now } = this.#options;
+    this.count.close(responseFlagOf(error));
+    this.#further?.close();
+    const level = error === undefined ? 'info' : 'error';
+    if (error !== undefined && failures.count(this.#facts.direction, error) === 'counted') return;
+    if (!lines.isLevelEnabled(level)) return;
+    const { receivedBytes, sentBytes } = this.count;
+    const durationMs = now() - this.#openedAtMs;
+    const outcome = { receivedBytes, sentBytes, durationMs, error };
+    writeCompleted(lines.begin(level, 'connection complete'), this.#facts, outcome);
+  }
 }
 
 function responseFlagOf(error: Error | undefined): string {

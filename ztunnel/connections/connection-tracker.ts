@@ -5,6 +5,7 @@ import type { Identity } from '../../common/identity/identity.ts';
 import { createLastOut } from '../../common/last-out.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
+import type { Series } from '../../common/telemetry/recorder.ts';
 
 /** An accepted connection is `deciding` until it has a route or was admitted. */
 export type ConnectionState =
@@ -35,12 +36,13 @@ export interface LiveConnection {
   /** How to end it in its present phase; called at once if it must end already. */
   onAbort(end: (reason: MeshError) => void): void;
   abort(reason: MeshError): void;
-  /** It has ended. */
+  /** It has ended. Later calls do nothing. */
   end(): void;
 }
 
 export interface ConnectionTracker {
-  begin(): LiveConnection;
+  /** @param open a gauge of the connections that live */
+  begin(open?: Series): LiveConnection;
   live(): Iterable<LiveConnection>;
   readonly size: number;
   abortAll(reason: MeshError): void;
@@ -58,9 +60,10 @@ export function createConnectionTracker(): ConnectionTracker {
   }
 
   return {
-    begin() {
-      const connection = new TrackedConnection(forget);
+    begin(open) {
+      const connection = new TrackedConnection(forget, open);
       connections.add(connection);
+      open?.add(1);
       return connection;
     },
     live: () => connections,
@@ -78,10 +81,13 @@ class TrackedConnection implements LiveConnection {
   state: ConnectionState = { kind: 'deciding' };
   abortReason: MeshError | undefined;
   readonly #onEnd: (connection: LiveConnection) => void;
+  readonly #open: Series | undefined;
   #end: ((reason: MeshError) => void) | undefined;
+  #phase: 'living' | 'over' = 'living';
 
-  constructor(onEnd: (connection: LiveConnection) => void) {
+  constructor(onEnd: (connection: LiveConnection) => void, open: Series | undefined) {
     this.#onEnd = onEnd;
+    this.#open = open;
   }
 
   onAbort(end: (reason: MeshError) => void): void {
@@ -96,7 +102,10 @@ class TrackedConnection implements LiveConnection {
   }
 
   end(): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
     this.#end = undefined;
+    this.#open?.add(-1);
     this.#onEnd(this);
   }
 }

@@ -24,7 +24,7 @@ export interface InboundContext extends PodContext {
   readonly listener: { readonly transparent: boolean };
 }
 
-/** Resolves when the connection has ended; never rejects. */
+/** Resolves when the connection is being carried, or has failed; never rejects. */
 export async function carryInbound(context: InboundContext, request: ConnectRequest): Promise<void> {
   const live = context.tracker.begin();
   request.onAbort(() => live.abort(peerGone(request)));
@@ -38,7 +38,6 @@ export async function carryInbound(context: InboundContext, request: ConnectRequ
     const { peerAddress: source, localAddress: destination } = request;
     context.journal.deny({ source, destination, direction: 'inbound', error });
     request.reject(statusOf(error));
-  } finally {
     live.end();
   }
 }
@@ -83,7 +82,8 @@ async function admit(
   if (admission.kind === 'deny') {
     const error = new MeshError(admission.code, admission.detail);
     request.reject(statusOf(error));
-    return entry.close(error);
+    entry.close(error);
+    return live.end();
   }
   remember(live, request, workload, admission.upstream, peer);
   await carry(context, request, live, workload, admission.upstream, entry);
@@ -103,11 +103,12 @@ async function carry(
   } catch (cause) {
     const error = asError(cause);
     request.reject(statusOf(error));
-    return entry.close(error);
+    entry.close(error);
+    return live.end();
   }
   const headers = context.baggage === 'exchanged' ? ([['baggage', baggageText(workload)]] as const) : [];
   const downstream = request.accept(headers);
-  entry.close(await carryBytes(live, downstream, upstream, entry.count));
+  carryBytes(live, downstream, upstream, entry);
 }
 
 function dial(context: InboundContext, request: ConnectRequest, to: SocketAddress): Promise<ByteStream> {

@@ -10,6 +10,7 @@ import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
 import { dialSidecar } from '../../common/peer/sidecar-dialer.ts';
 import { peerOfWorkload } from '../../common/peer/workload-peer.ts';
+import type { Series } from '../../common/telemetry/recorder.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
@@ -34,19 +35,23 @@ export interface OutboundConnection {
   readonly downstream: ByteStream;
   readonly source: SocketAddress;
   readonly originalDestination: SocketAddress;
+  /** A gauge of the connections that live. */
+  readonly open?: Series;
 }
+
+const nothingResolved: ResolvedHosts = new Map();
 
 type OpenRoute = Exclude<OutboundRoute, { readonly kind: 'resolve' | 'reject' }>;
 
-/** Resolves when the connection has ended; never rejects. */
+/** Resolves when the connection is being carried, or has failed; never rejects. */
 export async function carryOutbound(context: OutboundContext, connection: OutboundConnection): Promise<void> {
-  const live = context.tracker.begin();
+  const live = context.tracker.begin(connection.open);
   try {
     const source = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
     const random = context.random();
     const { demand } = context;
     if (demand !== undefined) await unlessAborted(live, learnRoute(context, demand, connection, source, random));
-    const first = decideRoute(context, connection, source, random, new Map());
+    const first = decideRoute(context, connection, source, random, nothingResolved);
     const route =
       first.kind === 'resolve'
         ? await unlessAborted(live, resolveRoute(context, connection, source, random, first))
@@ -57,7 +62,6 @@ export async function carryOutbound(context: OutboundContext, connection: Outbou
     const { source, originalDestination: destination } = connection;
     context.journal.deny({ source, destination, direction: 'outbound', error });
     connection.downstream.reset(error);
-  } finally {
     live.end();
   }
 }
@@ -128,11 +132,12 @@ async function carryRoute(
   const entry = context.journal.open(facts);
   try {
     const upstream = await unlessAborted(live, dial(context, connection, source, route), (late) => late.reset());
-    entry.close(await carryBytes(live, downstream, upstream, entry.count));
+    carryBytes(live, downstream, upstream, entry);
   } catch (cause) {
     const error = asError(cause);
     downstream.reset(error);
     entry.close(error);
+    live.end();
   }
 }
 

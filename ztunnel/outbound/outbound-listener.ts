@@ -8,15 +8,13 @@ import { carryOutbound, type OutboundContext } from './outbound-connection.ts';
 export function listenOutbound(context: OutboundContext, port: number): Promise<Listener> {
   const { journal, openSockets, originalSource, sockets } = context;
   const options = { port, host: 'any', transparent: originalSource !== 'never', keepAlive: true } as const;
-  return sockets.listenStreams(options, async (accepted) => {
+  return sockets.listenStreams(options, (accepted) => {
     const { stream, peer, originalDestination } = accepted;
     if (originalDestination.port === port && originalDestination.ip === accepted.local.ip) {
       const error = new MeshError('SELF_CALL', describeSelfCall(originalDestination));
       journal.deny({ source: peer, destination: originalDestination, direction: 'outbound', error });
       return stream.reset(error);
     }
-    openSockets.source.add(1);
-    await carryOutbound(context, { downstream: stream, source: peer, originalDestination });
-    openSockets.source.add(-1);
+    void carryOutbound(context, { downstream: stream, source: peer, originalDestination, open: openSockets.source });
   });
 }

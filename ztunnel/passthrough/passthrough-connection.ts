@@ -5,6 +5,7 @@ import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
 import type { AcceptedByteStream } from '../../common/net/socket-factory.ts';
+import type { Series } from '../../common/telemetry/recorder.ts';
 import type { Admission } from '../admission.ts';
 import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
@@ -20,11 +21,13 @@ export interface PassthroughConnection {
   readonly source: SocketAddress;
   readonly originalDestination: SocketAddress;
   readonly listener: { readonly transparent: boolean };
+  /** A gauge of the connections that live. */
+  readonly open?: Series;
 }
 
-/** Resolves when the connection has ended; never rejects. */
+/** Resolves when the connection is being carried, or has failed; never rejects. */
 export async function carryPassthrough(context: PodContext, connection: PassthroughConnection): Promise<void> {
-  const live = context.tracker.begin();
+  const live = context.tracker.begin(connection.open);
   let stream: ByteStream = connection.downstream;
   try {
     const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
@@ -49,7 +52,6 @@ export async function carryPassthrough(context: PodContext, connection: Passthro
     const { source, originalDestination: destination } = connection;
     context.journal.deny({ source, destination, direction: 'inbound', error });
     stream.reset(error);
-  } finally {
     live.end();
   }
 }
@@ -79,7 +81,8 @@ async function admit(
   if (admission.kind === 'deny') {
     const error = new MeshError(admission.code, admission.detail);
     downstream.reset(error);
-    return entry.close(error);
+    entry.close(error);
+    return live.end();
   }
   live.state = {
     kind: 'inbound',
@@ -88,11 +91,12 @@ async function admit(
   };
   try {
     const upstream = await unlessAborted(live, dial(context, connection, admission.upstream), (late) => late.reset());
-    entry.close(await carryBytes(live, downstream, upstream, entry.count));
+    carryBytes(live, downstream, upstream, entry);
   } catch (cause) {
     const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
     downstream.reset(error);
     entry.close(error);
+    live.end();
   }
 }
 

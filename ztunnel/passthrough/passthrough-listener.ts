@@ -7,10 +7,9 @@ import { carryPassthrough } from './passthrough-connection.ts';
 export async function listenPassthrough(context: PodContext, port: number): Promise<Listener> {
   const { openSockets, originalSource, sockets } = context;
   const options = { port, host: 'any', transparent: originalSource !== 'never', keepAlive: true } as const;
-  const listener = await sockets.listenStreams(options, async ({ stream, peer, originalDestination }) => {
-    openSockets.destination.add(1);
-    await carryPassthrough(context, { downstream: stream, source: peer, originalDestination, listener });
-    openSockets.destination.add(-1);
+  const open = openSockets.destination;
+  const listener = await sockets.listenStreams(options, ({ stream, peer, originalDestination }) => {
+    void carryPassthrough(context, { downstream: stream, source: peer, originalDestination, listener, open });
   });
   return listener;
 }

@@ -3,6 +3,7 @@
 import { MeshError } from '../../common/errors.ts';
 import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
 import type { AcceptedStream, Listener } from '../../common/net/socket-factory.ts';
+import type { Series } from '../../common/telemetry/recorder.ts';
 import type { PodContext } from '../connections/pod-context.ts';
 import { type EntryConnect, EntrySession } from './entry-session.ts';
 import type { EntryTarget } from './entry-target.ts';
@@ -19,6 +20,7 @@ export interface EntryContext extends PodContext {
     readonly downstream: HandoverStream;
     readonly source: SocketAddress;
     readonly originalDestination: SocketAddress;
+    readonly open: Series;
   }) => Promise<void>;
 }
 
@@ -32,15 +34,15 @@ const talkTimeoutMs = 10_000;
 
 export function listenExplicitEntry(context: EntryContext, { port, host }: EntryListenOptions): Promise<Listener> {
   const options = { port, host, keepAlive: true } as const;
-  return context.sockets.listenStreams(options, async (accepted) => {
-    context.openSockets.source.add(1);
-    await serveClient(context, accepted);
-    context.openSockets.source.add(-1);
-  });
+  return context.sockets.listenStreams(options, (accepted) => void serveClient(context, accepted));
 }
 
 async function serveClient(context: EntryContext, { stream, peer, local }: AcceptedStream): Promise<void> {
+  const open = context.openSockets.source;
+  open.add(1);
   const talk = await listenToClient(stream);
+  // From here on whoever carries it counts it.
+  open.add(-1);
   if (talk.kind === 'gone') return;
   const deny = (error: MeshError): void =>
     context.journal.deny({ source: peer, destination: local, direction: 'outbound', error });
@@ -57,7 +59,7 @@ async function serveClient(context: EntryContext, { stream, peer, local }: Accep
   downstream.handOver(step.first, { connected: step.connectedReply, failed: (error) => step.failedReply(error) });
   try {
     const originalDestination = await destinationOf(context, step.target);
-    await context.carry({ downstream, source: peer, originalDestination });
+    await context.carry({ downstream, source: peer, originalDestination, open });
   } catch (cause) {
     const error = cause instanceof MeshError ? cause : new MeshError('INTERNAL', String(cause), { cause });
     deny(error);
