@@ -35,7 +35,7 @@ export function createMeshSource(options: MeshSourceOptions): MeshSource {
     async start() {
       if (config.localMesh.kind !== 'none') {
         const nothing = { removedWorkloads: [], removedServices: [], removedPolicies: [] };
-        writer.apply({ ...(await readLocalMesh(config.localMesh)), ...nothing });
+        for await (const part of readLocalMesh(config.localMesh)) writer.apply({ ...part, ...nothing });
       }
       await source?.start();
     },

@@ -21,6 +21,7 @@ const cachedPolicies = 1_024;
 const cachedTexts = 8_192;
 /** Between two looks whether a long chain is still whole. */
 const stepsBetweenChecks = 1_024;
+const firstNotAscii = 128;
 
 export class MeshRecords {
   readonly regions: MeshRegions;
@@ -118,6 +119,18 @@ export class MeshRecords {
     if (!this.isWhole()) throw torn();
     this.#texts.set(slot, version, text);
     return text;
+  }
+
+  /** Compares without making a text of the record: whoever writes looks for every text it has. */
+  isText(slot: number, text: string): boolean {
+    const { start, end } = this.#contentOf(slot, recordKind.text);
+    const { bytes } = this.regions.records;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code >= firstNotAscii) return bytes.toString('utf8', start, end) === text;
+      if (bytes[start + index] !== code) return false;
+    }
+    return end - start === text.length;
   }
 
   /** Of a record that names shared texts: their slots. */

@@ -7,14 +7,11 @@ import type { RecordStore } from './record-store.ts';
 import { kindBits, recordKind, slotField } from './slot-table.ts';
 
 const maxUses = 2 ** (32 - kindBits) - 1;
-const maxRemembered = 16_384;
 
 export class SharedTexts {
   readonly #records: MeshRecords;
   readonly #store: RecordStore;
   readonly #keys: MeshKeys;
-  /** Those of late; all others are found as readers find them. */
-  #remembered = new Map<string, number>();
 
   constructor(records: MeshRecords, store: RecordStore, keys: MeshKeys) {
     this.#records = records;
@@ -24,28 +21,23 @@ export class SharedTexts {
 
   /** One use more. */
   take(text: string): number {
-    const known = this.find(text);
-    const slot = known ?? this.#store.add(recordKind.text, Buffer.from(text), [this.#keys.text(text)]);
-    if (this.#remembered.size >= maxRemembered) this.#remembered = new Map();
-    this.#remembered.set(text, slot);
+    const hash = this.#keys.text(text);
+    const slot = this.#find(text, hash) ?? this.#store.add(recordKind.text, Buffer.from(text), [hash]);
     this.#addUses(slot, 1);
     return slot;
   }
 
   find(text: string): number | undefined {
-    const slot = this.#remembered.get(text);
-    if (slot !== undefined) return slot;
-    const records = this.#records;
-    const hash = this.#keys.text(text);
-    return records.read(() => records.slotsFor(hash, recordKind.text).find((each) => records.text(each) === text));
+    return this.#find(text, this.#keys.text(text));
   }
 
   release(slots: readonly number[]): void {
-    for (const slot of slots) {
-      if (this.#addUses(slot, -1) > 0) continue;
-      this.#remembered.delete(this.#records.read(() => this.#records.text(slot)));
-      this.#store.remove(slot);
-    }
+    for (const slot of slots) if (this.#addUses(slot, -1) === 0) this.#store.remove(slot);
+  }
+
+  #find(text: string, hash: number): number | undefined {
+    const records = this.#records;
+    return records.read(() => records.slotsFor(hash, recordKind.text).find((slot) => records.isText(slot, text)));
   }
 
   #addUses(slot: number, change: number): number {

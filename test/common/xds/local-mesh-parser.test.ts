@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import { createMeshIndex } from '../../../common/mesh/mesh-index.ts';
+import type { MeshSnapshot } from '../../../common/mesh/mesh-source.ts';
 import { readLocalMesh } from '../../../common/xds/local-mesh-client.ts';
 import { parseLocalMesh } from '../../../common/xds/local-mesh-parser.ts';
 import { aPolicy, aService, at, aWorkload, gatewayAt, gatewayNamed, ports, vip } from '../../support/mesh-objects.ts';
@@ -121,15 +122,64 @@ t.test('however it is laid out, it is the same mesh', async (t) => {
   t.throws(() => parseLocalMesh(aliased, 'x'), { code: 'CONFIG_INVALID' }, 'merges between entries are no part of it');
 });
 
+/** All parts, as one. */
+async function readAll(source: Parameters<typeof readLocalMesh>[0]): Promise<MeshSnapshot> {
+  const parts: MeshSnapshot[] = [];
+  for await (const part of readLocalMesh(source)) parts.push(part);
+  return {
+    workloads: parts.flatMap(({ workloads }) => workloads),
+    services: parts.flatMap(({ services }) => services),
+    policies: parts.flatMap(({ policies }) => policies),
+  };
+}
+
 t.test('it is read from a file, or given as text', async (t) => {
   const path = join(t.testdir(), 'mesh.yaml');
   writeFileSync(path, example);
   const mesh = createMeshIndex();
-  mesh.replace(await readLocalMesh({ kind: 'file', path }));
+  mesh.replace(await readAll({ kind: 'file', path }));
   t.equal([...mesh.workloads()].length, 2);
-  t.same(await readLocalMesh({ kind: 'literal', text: example }), await readLocalMesh({ kind: 'file', path }));
-  await t.rejects(readLocalMesh({ kind: 'file', path: `${path}.not` }), {
+  t.same(await readAll({ kind: 'literal', text: example }), await readAll({ kind: 'file', path }));
+  await t.rejects(readAll({ kind: 'file', path: `${path}.not` }), {
     code: 'CONFIG_INVALID',
     message: /cannot read LOCAL_XDS_PATH=.*ENOENT/,
   });
+});
+
+t.test('a large file comes in parts, services before the workloads that belong to them', async (t) => {
+  const path = join(t.testdir(), 'mesh.yaml');
+  const entry = (number: number): string =>
+    `- {name: w${number}, namespace: n, workloadIps: [], services: {n/s.example: {80: 8080}}}`;
+  const workloads = Array.from({ length: 200 }, (_, number) => entry(number)).join('\n');
+  writeFileSync(
+    path,
+    `workloads:\n${workloads}\nservices:\n- {name: s, namespace: n, hostname: s.example, vips: [], ports: {}}\n`,
+  );
+  const sizes: (readonly [number, number])[] = [];
+  for await (const part of readLocalMesh({ kind: 'file', path })) {
+    sizes.push([part.services.length, part.workloads.length]);
+  }
+  t.same(sizes, [
+    [1, 0],
+    [0, 64],
+    [0, 64],
+    [0, 64],
+    [0, 8],
+  ]);
+});
+
+t.test('a file that is written in another way, or with mistakes, is read as a whole', async (t) => {
+  const path = join(t.testdir(), 'mesh.yaml');
+  const read = async (text: string): Promise<MeshSnapshot> => {
+    writeFileSync(path, text);
+    return await readAll({ kind: 'file', path });
+  };
+  t.same(await read(JSON.stringify(parse(example))), parseLocalMesh(example, 'x'));
+  const mistakes: readonly [text: string, message: RegExp][] = [
+    ['workloads:\n- {name: a, namespace: n, workloadIps: [x], services: {}}', /workloads\[0\].workloadIps\[0\]/],
+    ['workloads: []\nextra: []', /extra/],
+    ['workloads:\n- {name: [', /is no YAML/],
+    ['extra:\n- {}', /extra/],
+  ];
+  for (const [text, message] of mistakes) await t.rejects(read(text), { code: 'CONFIG_INVALID', message });
 });
