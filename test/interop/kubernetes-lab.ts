@@ -112,6 +112,7 @@ function endWithThisProcess(folder: string, env: NodeJS.ProcessEnv): () => Promi
   const ended = once(keeper, 'exit');
   keeper.unref();
   return async () => {
+    // Nothing else may be left that keeps this process waiting.
     keeper.ref();
     keeper.stdin?.end();
     await ended;
