@@ -3,6 +3,7 @@
 import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import { createLogging, type Logging } from '../../common/logger.ts';
+import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { MeshSnapshot } from '../../common/mesh/mesh-source.ts';
 import { createSharedMesh, type SharedMesh } from '../../common/mesh/shared/shared-mesh.ts';
 import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.ts';
@@ -26,12 +27,18 @@ export interface ShardedMesh {
   close(): Promise<void>;
 }
 
-export async function startShardedMesh(snapshot: Partial<MeshSnapshot>, threads: number): Promise<ShardedMesh> {
+/** @param demandOf who tells of what the mesh lacks; without it the mesh is known as a whole */
+export async function startShardedMesh(
+  snapshot: Partial<MeshSnapshot>,
+  threads: number,
+  demandOf?: (mesh: SharedMesh) => MeshDemand,
+): Promise<ShardedMesh> {
   const env = {
     PROXY_MODE: 'explicit',
     AMBIENTD_MANIFESTS: '-',
     ZTUNNEL_WORKER_THREADS: String(threads),
     LOG_FORMAT: 'json',
+    XDS_ON_DEMAND: String(demandOf !== undefined),
   };
   const parsed = parseZtunnelConfig(env, () => false);
   if (parsed.kind === 'problems') throw new Error(parsed.problems.join('; '));
@@ -44,7 +51,7 @@ export async function startShardedMesh(snapshot: Partial<MeshSnapshot>, threads:
   const { recorder } = metrics;
   const issuer = await createCertificateAuthority({ trustDomain: 'cluster.local' });
   const certificates = createCertificateStore({ issuer, log: logging.logger('identity') });
-  const shards = createWorkerShards({ config, mesh, demand: undefined, certificates, recorder, logging });
+  const shards = createWorkerShards({ config, mesh, demand: demandOf?.(mesh), certificates, recorder, logging });
   metrics.collectBefore(() => shards.collect());
   const counters = createProxyCounters(recorder);
   const log = logging.logger('inpod');

@@ -1,11 +1,15 @@
 // Several shards in worker threads, over real sockets and TLS: they share the pods' ports, the mesh, the log and the metrics page.
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { parseManifest } from '../../../common/sources/manifests/manifest-parser.ts';
+import type { EchoTraffic } from '../../support/echo-traffic.ts';
 import { aPolicy, aService, aWorkload, ports } from '../../support/mesh-objects.ts';
 import { type ShardedMesh, startShardedMesh } from '../../support/sharded-mesh.ts';
-import { echo, mustConnectThrough, readExactly, startProgram } from '../../support/tcp-programs.ts';
+import { connectThrough, echo, mustConnectThrough, readExactly, startProgram } from '../../support/tcp-programs.ts';
 
+const trafficFile = new URL('../../support/echo-traffic.ts', import.meta.url);
 const key = 'default/podinfo.default.svc.cluster.local';
 const opened = 'istio_tcp_connections_opened_total';
 const closed = 'istio_tcp_connections_closed_total';
@@ -173,6 +177,48 @@ t.test('metrics that the users manifests define are counted in every shard, and 
   t.same((await mesh.samples('istio_opened'))[0]?.[0], { app: 'podinfo-1' });
   for (const client of clients) client.end();
   await Promise.all(clients.map(whenClosed));
+});
+
+t.test('bytes pass while the main thread is busy', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(8);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const count = new Int32Array(new SharedArrayBuffer(4));
+  const traffic: EchoTraffic = { client: shell, server: podinfo, port: 9898, host: 'podinfo', count };
+  const programs = new Worker(trafficFile, { workerData: traffic });
+  t.teardown(async () => {
+    await programs.terminate();
+    await mesh.close();
+  });
+  await once(programs, 'message');
+  const before = Atomics.load(count, 0);
+  // As a large push of the control plane would.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  t.ok(Atomics.load(count, 0) > before, `${Atomics.load(count, 0) - before} messages came back meanwhile`);
+});
+
+t.test('what the mesh lacks is asked for, whichever shard misses it', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(7);
+  const asked: string[] = [];
+  const [client, server] = snapshot.workloads;
+  if (client === undefined || server === undefined) throw new Error('the mesh has no such pods');
+  const { services } = snapshot;
+  const mesh = await startShardedMesh({ workloads: [client, server] }, 2, (whole) => ({
+    async ask(names) {
+      asked.push(...names);
+      whole.replace({ workloads: [client, server], services, policies: [] });
+      return { kind: 'answered' };
+    },
+  }));
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const vip = services[0]?.addresses[0]?.ip ?? '';
+  const through = await connectThrough(shell, vip, 80);
+  t.equal(through.kind, 'connected');
+  t.same(asked, [`/${vip}`]);
+  if (through.kind === 'connected') through.socket.destroy();
 });
 
 t.test('a pod that a shard cannot serve is served by none', async (t) => {
