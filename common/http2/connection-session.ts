@@ -52,7 +52,7 @@ export class ConnectionSession implements SessionCore {
   pingsDue = 0;
   private nextStreamId = 1;
   private blocksSent: 'none' | 'some' = 'none';
-  private readonly credit: ConnectionCredit;
+  readonly credit: ConnectionCredit;
   private readonly output = new Output();
   /** Chunks whose bytes have all been taken. */
   private spent: Buffer[] = [];

@@ -16,6 +16,15 @@ export class ReceiveWindow {
     this.available = sizeBytes;
   }
 
+  /** What the peer may still send, as far as it knows. */
+  get announcedBytes(): number {
+    return this.available;
+  }
+  /** The same with what is not announced yet: all of the window when nothing is held. */
+  get freeBytes(): number {
+    return this.available + this.owed;
+  }
+
   receive(bytes: number): 'within' | 'exceeded' {
     if (bytes > this.available) return 'exceeded';
     this.available -= bytes;
@@ -40,7 +49,8 @@ export class ReceiveWindow {
  */
 export class ConnectionCredit {
   private readonly maxAheadBytes: number;
-  private heldBytes = 0;
+  /** By readers, of all streams. */
+  heldBytes = 0;
   private aheadBytes = 0;
 
   /** @param windowBytes of the connection; paused readers hold twice as much beyond it before they slow the others down */
