@@ -17,7 +17,7 @@ import { writeWorkload } from './workload-codec.ts';
 export interface ObjectKind<T> {
   readonly kind: RecordKind;
   keyOf(value: T): string;
-  hashOf(key: string): number;
+  readonly hashOf: (key: string) => number;
   hashesOf(value: T): readonly number[];
   read(slot: number): T;
   write(writer: RecordWriter, value: T): void;

@@ -88,14 +88,15 @@ export class SharedMeshWriter implements MeshWriter {
 
   #put<T>(kind: ObjectKind<T>, value: T, isRenewed: boolean): boolean {
     const { content, texts } = this.#encode(kind, value);
-    const slot = this.#find(kind, kind.keyOf(value));
+    const key = kind.keyOf(value);
+    if (!isRenewed && this.#isHeld(kind, key, content)) {
+      this.#texts.release(texts);
+      return false;
+    }
+    const slot = this.#find(kind, key);
     if (slot === undefined) {
       this.#store.add(kind.kind, content, kind.hashesOf(value), kind.alongWith(undefined, value));
       return true;
-    }
-    if (!isRenewed && this.#store.holds(slot, content)) {
-      this.#texts.release(texts);
-      return false;
     }
     const before = this.#records.read(() => ({ value: kind.read(slot), texts: this.#records.textsOf(slot) }));
     this.#store.replace(slot, kind.kind, content, kind.hashesOf(value), kind.alongWith(before.value, value));
@@ -125,6 +126,13 @@ export class SharedMeshWriter implements MeshWriter {
       changed = true;
     }
     return changed;
+  }
+
+  /** Equal bytes are equal objects, keys included: a mesh that is sent once more is compared without being read. */
+  #isHeld<T>({ kind, hashOf }: ObjectKind<T>, key: string, content: Buffer): boolean {
+    const hash = hashOf(key);
+    const records = this.#records;
+    return records.read(() => records.slotsFor(hash, kind).some((slot) => this.#store.holds(slot, content)));
   }
 
   #find<T>(kind: ObjectKind<T>, key: string): number | undefined {
