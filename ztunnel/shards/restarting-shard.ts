@@ -4,6 +4,7 @@ import type { ProxyState } from '../../common/admin/config-dump.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
 import type { Pod } from '../inpod/pod.ts';
+import { inTime } from './in-time.ts';
 import { ThreadLost } from './pending-calls.ts';
 import { planShardRestart } from './restart-plan.ts';
 import type { Shard } from './shard.ts';
@@ -20,6 +21,8 @@ export interface RestartingShardOptions {
 
 /** A pod whose listeners cannot be bound again is tried after this. */
 const retryMs = 1_000;
+/** Whoever starts a pod does not wait longer for a thread that begins again and again: the other shards serve it. */
+const patienceMs = 5_000;
 
 export class RestartingShard implements Shard {
   readonly #options: RestartingShardOptions;
@@ -107,9 +110,11 @@ export class RestartingShard implements Shard {
   }
 
   async #untilServing(): Promise<void> {
-    for (;;) {
+    const endMs = performance.now() + patienceMs;
+    for (let leftMs = patienceMs; leftMs > 0; leftMs = endMs - performance.now()) {
       try {
-        return await this.#serving;
+        await inTime(this.#serving, leftMs);
+        return;
       } catch (error) {
         if (!(error instanceof ThreadLost) || this.#phase === 'ending') throw error;
       }

@@ -8,6 +8,7 @@ import type { MeshChange } from '../../common/mesh/mesh-view.ts';
 import type { SharedMesh } from '../../common/mesh/shared/shared-mesh.ts';
 import type { MetricDefinition, Recorder } from '../../common/telemetry/recorder.ts';
 import type { ZtunnelConfig } from '../config.ts';
+import { inTime } from './in-time.ts';
 import { RestartingShard } from './restarting-shard.ts';
 import { ShardAccount } from './shard-account.ts';
 import type { Answer, ShardQuestion, ShardStart } from './shard-protocol.ts';
@@ -133,16 +134,6 @@ function startShard(name: string, options: WorkerShardsOptions, events: ShardEve
 async function endIfSilent(shard: RestartingShard): Promise<void> {
   const outcome = await inTime(shard.tellSeries(), silenceMs);
   if (outcome === 'late') await shard.kill();
-}
-
-async function inTime(work: Promise<unknown>, limitMs: number): Promise<'done' | 'late'> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), limitMs).unref();
-  });
-  const outcome = await Promise.race([work.then(() => 'done' as const), late]);
-  clearTimeout(timer);
-  return outcome;
 }
 
 /** One word for the changes of one turn of the event loop. */

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { parseManifest } from '../../../common/sources/manifests/manifest-parser.ts';
+import type { RestartingShard } from '../../../ztunnel/shards/restarting-shard.ts';
 import type { EchoTraffic } from '../../support/echo-traffic.ts';
 import { aPolicy, aService, aWorkload, ports } from '../../support/mesh-objects.ts';
 import { type ShardedMesh, startShardedMesh } from '../../support/sharded-mesh.ts';
@@ -219,6 +220,27 @@ t.test('what the mesh lacks is asked for, whichever shard misses it', async (t) 
   t.equal(through.kind, 'connected');
   t.same(asked, [`/${vip}`]);
   if (through.kind === 'connected') through.socket.destroy();
+});
+
+t.test('a pod that comes or goes while a shard is lost is served by all in the end, or by none', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(9);
+  const mesh = await startShardedMesh({}, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const podsOf = async (shard: RestartingShard): Promise<number> => (await shard.proxies()).length;
+  const everyShardHas = (pods: number): Promise<void> =>
+    until(async () => (await Promise.all(mesh.shards.list.map(podsOf))).every((count) => count === pods));
+  mesh.mesh.replace({ ...snapshot, policies: [] });
+  await mesh.shards.list[0]?.kill();
+  await everyShardHas(2);
+  for (const client of await connectMany(shell, 8)) client.destroy();
+  mesh.mesh.replace({ workloads: [], services: [], policies: [] });
+  await mesh.shards.list[1]?.kill();
+  await everyShardHas(0);
+  await until(() => mesh.fleet.list().length === 0);
 });
 
 t.test('a pod that a shard cannot serve is served by none', async (t) => {
