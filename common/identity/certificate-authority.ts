@@ -1,5 +1,5 @@
 // The embedded CA of one mesh: a self-signed root that issues workload certificates and signs requests for them.
-// The key stays in memory; `rootPem` is for whoever is asked to keep it over a restart (`root-file-client.ts`).
+// Keys stay in memory; whoever has to last over a restart keeps its roots itself and hands one in (`restored`).
 import { MeshError } from '../errors.ts';
 import type { CertificateIssuer } from './certificate.ts';
 import { readCertificate } from './certificate-facts.ts';

@@ -1,13 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createCertificateAuthority } from '../../../common/identity/certificate-authority.ts';
 import { readCertificate } from '../../../common/identity/certificate-facts.ts';
 import { createSigningRequest } from '../../../common/identity/csr.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
-import { loadRoot, saveRoot } from '../../../common/identity/root-file-client.ts';
 
 const client = identityOf({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'client' });
 const nowMs = Date.parse('2026-05-01T12:00:00Z');
@@ -88,13 +87,8 @@ t.test('a signing request', async (t) => {
 });
 
 t.test('a kept root goes on issuing after a restart', async (t) => {
-  const folder = join(t.testdir(), 'ca');
-  t.equal(await loadRoot(folder), undefined, 'nothing is kept at first');
   const before = await createCertificateAuthority({ trustDomain: 'cluster.local' });
-  await saveRoot(folder, before.rootPem);
-  const restored = await loadRoot(folder);
-  if (restored === undefined) throw new Error('nothing was kept');
-  const after = await createCertificateAuthority({ trustDomain: 'cluster.local', restored });
+  const after = await createCertificateAuthority({ trustDomain: 'cluster.local', restored: before.rootPem });
   t.equal(after.rootsPem, before.rootsPem);
   const leaf = new X509Certificate((await after.issue(client)).chainPem);
   t.ok(leaf.verify(new X509Certificate(before.rootsPem).publicKey));
@@ -116,12 +110,6 @@ t.test('a kept root goes on issuing after a restart', async (t) => {
     code: 'CONFIG_INVALID',
     message: /no CA/,
   });
-});
-
-t.test('kept files are for their owner only', async (t) => {
-  const folder = t.testdir({ 'ca-key.pem': 'old, readable by all' });
-  await saveRoot(folder, (await createCertificateAuthority({ trustDomain: 'cluster.local' })).rootPem);
-  t.equal(statSync(join(folder, 'ca-key.pem')).mode & 0o777, 0o600);
 });
 
 t.test('openssl accepts the chains', { skip: noOpenssl }, async (t) => {
