@@ -14,11 +14,15 @@ export type TunnelChoice<T> = { readonly kind: 'use'; readonly tunnel: T } | { r
 
 /** The first open tunnel with room, so that later ones fall idle and are released; else one on its way; else a new one. */
 export function chooseTunnel<T extends TunnelFacts>(tunnels: Iterable<T>, maxStreams: number): TunnelChoice<T> {
-  let onItsWay: T | undefined;
+  // A tunnel on its way will hardly be allowed more than the others of its peer are.
+  let most = maxStreams;
   for (const tunnel of tunnels) {
-    if (tunnel.state === 'closing' || tunnel.streams >= Math.min(maxStreams, tunnel.peerLimit)) continue;
-    if (tunnel.state === 'open') return { kind: 'use', tunnel };
-    onItsWay ??= tunnel;
+    most = Math.min(most, Math.max(1, tunnel.peerLimit));
+    if (tunnel.state !== 'open' || tunnel.streams >= Math.min(maxStreams, tunnel.peerLimit)) continue;
+    return { kind: 'use', tunnel };
   }
-  return onItsWay ? { kind: 'use', tunnel: onItsWay } : { kind: 'dial' };
+  for (const tunnel of tunnels) {
+    if (tunnel.state === 'dialling' && tunnel.streams < most) return { kind: 'use', tunnel };
+  }
+  return { kind: 'dial' };
 }

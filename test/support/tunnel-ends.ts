@@ -8,7 +8,7 @@ import { createCertificateAuthority } from '../../common/identity/certificate-au
 import { type Identity, identityOf } from '../../common/identity/identity.ts';
 import { parseIp, type SocketAddress } from '../../common/net/address.ts';
 import { createPlainSocketFactory } from '../../common/net/plain-socket-factory-socket.ts';
-import type { AcceptedSocket } from '../../common/net/socket-factory.ts';
+import type { AcceptedSocket, Listener } from '../../common/net/socket-factory.ts';
 import { collectLog } from './collected-log.ts';
 
 export const authority = await createCertificateAuthority({ trustDomain: 'cluster.local' });
@@ -41,6 +41,7 @@ function ipOf(text: string): SocketAddress['ip'] {
 
 export interface ServerEnd {
   readonly server: TunnelServer;
+  readonly listener: Listener;
   readonly address: SocketAddress;
   /** Sockets accepted so far. */
   readonly accepted: AcceptedSocket[];
@@ -51,11 +52,12 @@ export async function startServer(
   t: Test,
   onRequest: (request: ConnectRequest) => void,
   options: Partial<Parameters<typeof createTunnelServer>[0]> = {},
+  port = 0,
 ): Promise<ServerEnd> {
   const log = collectLog();
   const server = createTunnelServer({ certificates, identity: () => web, onRequest, log: log.log, ...options });
   const accepted: AcceptedSocket[] = [];
-  const listener = await sockets.listenSockets({ port: 0, host: 'loopback' }, (socket) => {
+  const listener = await sockets.listenSockets({ port, host: 'loopback' }, (socket) => {
     accepted.push(socket);
     server.serve(socket);
   });
@@ -63,7 +65,7 @@ export async function startServer(
     server.close();
     await listener.close();
   });
-  return { server, address: listener.address, accepted, log };
+  return { server, listener, address: listener.address, accepted, log };
 }
 
 export function startPool(t: Test, settings: Partial<TunnelPoolSettings> = {}, source = certificates): TunnelDialer {

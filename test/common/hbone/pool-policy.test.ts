@@ -26,6 +26,15 @@ t.test('a tunnel that is full, limited by its peer, or closing is passed over', 
   t.same(chooseTunnel([], 100), { kind: 'dial' });
 });
 
+t.test('who waits for a tunnel is no more than the peer allowed in others', async (t) => {
+  const [few, dialling] = [tunnel('open', 10, 10), tunnel('dialling', 9)];
+  t.same(chooseTunnel([few, dialling], 100), { kind: 'use', tunnel: dialling });
+  t.same(chooseTunnel([few, tunnel('dialling', 10)], 100), { kind: 'dial' });
+  const none = tunnel('open', 0, 0);
+  const alone = tunnel('dialling', 0);
+  t.same(chooseTunnel([none, alone], 100), { kind: 'use', tunnel: alone }, 'a peer that allows none may have changed');
+});
+
 t.test('tunnels are shared only where everything that identifies them is the same', async (t) => {
   const identity = (serviceAccount: string) => identityOf({ trustDomain: 'td', namespace: 'ns', serviceAccount });
   const nextHop = parseSocketAddress('10.0.0.9:15008');

@@ -1,18 +1,26 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { ConnectRequest } from '../../../common/hbone/hbone.ts';
+import { Http2Connection } from '../../../common/http2/connection-socket.ts';
+import { encodeGoAway, encodeHeaders, frameTypes } from '../../../common/http2/frame-codec.ts';
+import { SessionStream } from '../../../common/http2/session-stream.ts';
+import { serverSettings } from '../../../common/http2/settings.ts';
 import { createCertificateAuthority } from '../../../common/identity/certificate-authority.ts';
 import type { Identity } from '../../../common/identity/identity.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
 import type { ByteStream } from '../../../common/net/byte-stream.ts';
+import { secureAsServer } from '../../../common/tls/tls-server.ts';
+import { emptySettings, type RawPeer, startRawServer } from '../../support/raw-peer.ts';
 import { record } from '../../support/recording-sink.ts';
 import {
   authority,
   certificateSource,
+  certificates,
   echo,
   loopback,
   sleep,
+  sockets,
   startPool,
   startServer,
   targetAt,
@@ -31,6 +39,35 @@ function flood(request: ConnectRequest): void {
   };
   stream.open({ onData() {}, onEnd() {}, onWritable: send, onClose() {} });
   send();
+}
+
+/** Answers every stream, of which each tunnel takes no more than `maxConcurrentStreams`; how many each carries. */
+async function startLimitedServer(t: Test, maxConcurrentStreams: number) {
+  const connections: Http2Connection[] = [];
+  const certificate = await certificates.get(web);
+  const listener = await sockets.listenSockets({ port: 0, host: 'loopback' }, async ({ socket }) => {
+    const secured = await secureAsServer({ socket, certificate, timeoutMs: 60_000, peerName: 'the pool' });
+    const connection: Http2Connection = new Http2Connection({
+      socket: secured.socket,
+      own: { ...serverSettings, maxConcurrentStreams },
+      peerName: 'the pool',
+      handlers: {
+        onRequest: (stream) => {
+          setImmediate(() => connection.session.respond(stream, [[':status', '200']], 'more'));
+          return new SessionStream(connection.session, stream);
+        },
+        onStreamClosed() {},
+        onGoAway() {},
+        onClosed() {},
+      },
+    });
+    connections.push(connection);
+  });
+  t.teardown(() => listener.close());
+  return {
+    address: listener.address,
+    streams: () => connections.map(({ session }) => session.streams.size),
+  };
 }
 
 /** Waits for what other ends of sockets will have done in some later turn. */
@@ -71,6 +108,13 @@ t.test('streams of a tunnel are as many as is set', async (t) => {
   const pool = startPool(t, { maxStreamsPerTunnel: 2 });
   await Promise.all(Array.from({ length: 5 }, () => pool.connect(targetAt(address), '10.0.0.9:80', [])));
   t.equal(accepted.length, 3);
+});
+
+t.test("a peer's own limit of streams is found out once, and kept to by all who came at first", async (t) => {
+  const { address, streams } = await startLimitedServer(t, 10);
+  const pool = startPool(t);
+  await Promise.all(Array.from({ length: 60 }, () => pool.connect(targetAt(address), '10.0.0.9:80', [])));
+  t.same(streams(), [10, 10, 10, 10, 10, 10]);
 });
 
 t.test('windows and frame size that are set bound what either end takes without a reader', async (t) => {
@@ -204,6 +248,78 @@ t.test('a broken tunnel loses its streams, and is replaced', async (t) => {
   t.match(sink.closeError, { code: 'TUNNEL_LOST' });
   t.ok(await pool.connect(targetAt(address), '10.0.0.9:80', []));
   t.equal(accepted.length, 2);
+});
+
+t.test('a tunnel that dies while it is asked is replaced, and nobody notices', async (t) => {
+  const { address, accepted } = await startServer(t, echo);
+  const pool = startPool(t);
+  for (let round = 1; round <= 5; round++) {
+    const first = await pool.connect(targetAt(address), '10.0.0.9:80', []);
+    accepted.at(-1)?.socket.resetAndDestroy();
+    // In the same turn: the pool cannot know yet.
+    const { stream } = await pool.connect(targetAt(address), '10.0.0.9:80', []);
+    t.equal(accepted.length, 2 * round);
+    stream.write(Buffer.from('alive'));
+    const sink = record(stream);
+    await sink.until(() => sink.text === 'alive');
+    record(first.stream);
+    accepted.at(-1)?.socket.resetAndDestroy();
+    await sink.closed();
+  }
+});
+
+t.test('a stream that GOAWAY says was not looked at moves to another tunnel', async (t) => {
+  const peers: RawPeer[] = [];
+  const address = await startRawServer(t, async (peer) => {
+    peers.push(peer);
+    await peer.say(emptySettings);
+    await peer.heard(frameTypes.HEADERS);
+    if (peers.length === 1) await peer.say(encodeGoAway(0, 0, ''));
+    else await peer.say(encodeHeaders(1, Buffer.from('88', 'hex'), 'more', 16_384));
+  });
+  t.ok(await startPool(t).connect(targetAt(address), '10.0.0.9:80', []));
+  t.equal(peers.length, 2);
+});
+
+t.test(
+  'an address that another pod has taken over leads to that pod, and streams of the first stay there',
+  async (t) => {
+    const named = (name: string) => (request: ConnectRequest) => {
+      request.accept([['x-pod', name]]);
+    };
+    const first = await startServer(t, named('first'));
+    const pool = startPool(t);
+    const connect = (uid: string) => pool.connect(targetAt(first.address, { nextHopUid: uid }), '10.0.0.9:80', []);
+    t.same((await connect('first')).responseHeaders, [['x-pod', 'first']]);
+    // The first pod answers nobody new, but what it has goes on: the tunnel to it is still there.
+    await first.listener.close();
+    await startServer(t, named('second'), {}, first.address.port);
+    t.same((await connect('second')).responseHeaders, [['x-pod', 'second']]);
+    t.same((await connect('first')).responseHeaders, [['x-pod', 'first']]);
+    t.equal(first.accepted.length, 1);
+  },
+);
+
+t.test('new certificates are for new tunnels, and cut none', async (t) => {
+  const { address, accepted } = await startServer(t, echo);
+  const issued: string[] = [];
+  const source = {
+    ...certificateSource(),
+    get: async (identity: Identity) => {
+      const certificate = await authority.issue(identity);
+      issued.push(identity.uri);
+      return certificate;
+    },
+  };
+  const pool = startPool(t, {}, source);
+  const { stream } = await pool.connect(targetAt(address), '10.0.0.9:80', []);
+  const sink = record(stream);
+  await pool.connect(targetAt(address, { nextHopUid: 'another' }), '10.0.0.9:80', []);
+  t.equal(issued.length, 2);
+  stream.write(Buffer.from('under the old one'));
+  await sink.until(() => sink.text === 'under the old one');
+  await pool.connect(targetAt(address), '10.0.0.9:80', []);
+  t.equal(accepted.length, 2, 'and the old one still takes streams');
 });
 
 t.test('a tunnel whose certificate has ended is replaced, and its streams go on', async (t) => {
