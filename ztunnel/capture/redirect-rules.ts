@@ -24,14 +24,14 @@ export const capturePorts = { outbound: 15001, inboundPlaintext: 15006, hbone: 1
 /** SO_MARK of ztunnel's own sockets: never redirected. */
 export const ztunnelMark = 0x539;
 /** Connection mark of what ztunnel opens towards the application, so that the answers find its transparent socket. */
-export const returnMark = 0x111;
+const returnMark = '0x111';
 /** The kubelet's probes come from here; they are let through so that they do not need an identity. */
 export const probeAddresses = { v4: '169.254.7.127', v6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' } as const;
 
 const routeTable = '100';
 const rulePriority = '32764';
-const fromZtunnel = 'meta mark & 0xfff == 0x539';
-const notFromZtunnel = 'meta mark & 0xfff != 0x539';
+const fromZtunnel = `meta mark & 0xfff == 0x${ztunnelMark.toString(16)}`;
+const notFromZtunnel = `meta mark & 0xfff != 0x${ztunnelMark.toString(16)}`;
 const tableNames = { nat: 'istio-ambient-nat', mangle: 'istio-ambient-mangle', raw: 'istio-ambient-raw' } as const;
 
 /** An interface name the kernel accepts (IFNAMSIZ, no slash, no blank) and nft takes between quotes. */
@@ -80,7 +80,7 @@ export function redirectRoutesRemoval(
   ]);
 }
 
-const returnRule = ['fwmark', '0x111/0xfff', 'pref', rulePriority, 'lookup', routeTable];
+const returnRule = ['fwmark', `${returnMark}/0xfff`, 'pref', rulePriority, 'lookup', routeTable];
 
 function natTable({ inbound, dns, virtualInterfaces }: RedirectOptions): string {
   const prerouting = virtualInterfaces.flatMap((name) => [
@@ -107,7 +107,7 @@ function natTable({ inbound, dns, virtualInterfaces }: RedirectOptions): string 
     );
   }
   output.push(
-    'meta l4proto tcp meta mark & 0xfff == 0x111 counter accept',
+    `meta l4proto tcp meta mark & 0xfff == ${returnMark} counter accept`,
     ...notLoopback('oifname "lo" counter accept'),
     ...notLoopback(`meta l4proto tcp ${notFromZtunnel} counter redirect to :${capturePorts.outbound}`),
   );
@@ -121,8 +121,8 @@ function mangleTable(): string {
     // A chain of type route looks the route up again after the mark has changed; otherwise table 100 is not asked.
     'route',
     -150,
-    [`${fromZtunnel} counter ct mark set ct mark & 0xfffff000 | 0x111`],
-    ['ct mark & 0xfff == 0x111 counter meta mark set ct mark'],
+    [`${fromZtunnel} counter ct mark set ct mark & 0xfffff000 | ${returnMark}`],
+    [`ct mark & 0xfff == ${returnMark} counter meta mark set ct mark`],
   );
 }
 
