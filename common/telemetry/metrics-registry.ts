@@ -21,8 +21,6 @@ export interface MetricsRegistry {
   expose(accept: string | undefined): Exposition;
   /** The whole page in one text. */
   exposition(accept: string | undefined): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** Called before each scrape: for gauges that are read rather than counted. */
-  onScrape(update: () => void): void;
   /** Awaited before each scrape: what is counted elsewhere. Ends within a bound. */
   collectBefore(collect: () => Promise<void>): void;
   /** Further families, read at each scrape. */
@@ -34,7 +32,6 @@ const evictionsPerSlice = 500;
 export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): MetricsRegistry {
   const bounds: FamilyBounds = { ...defaultSeriesBounds, now: () => performance.now(), ...given };
   const table = new SeriesTable(bounds);
-  const updates: (() => void)[] = [];
   const collectors: (() => Promise<void>)[] = [];
   const readers: (() => Promise<readonly ReadFamily[]>)[] = [];
   const readAll = async (): Promise<readonly ReadFamily[]> => {
@@ -44,7 +41,6 @@ export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): Metric
 
   async function* slicesOf(format: TextFormat): AsyncGenerator<string> {
     await Promise.all(collectors.map((collect) => collect()));
-    for (const update of updates) update();
     const startedAtMs = bounds.now();
     const families = table.families();
     yield* writeExposition(format, families, readAll);
@@ -65,7 +61,6 @@ export function createMetricsRegistry(given: Partial<FamilyBounds> = {}): Metric
       for await (const slice of slices) body += slice;
       return { contentType, body };
     },
-    onScrape: (update) => updates.push(update),
     collectBefore: (collect) => collectors.push(collect),
     readAtScrape: (read) => readers.push(read),
   };

@@ -73,10 +73,10 @@ t.test(
   },
 );
 
-t.test('a gauge that is read at scrape time shows its newest value', async (t) => {
-  const { recorder, exposition, onScrape } = createMetricsRegistry();
+t.test('what is collected before a scrape is in it', async (t) => {
+  const { recorder, exposition, collectBefore } = createMetricsRegistry();
   const sockets = recorder.gauge({ name: 'sockets', help: 'Open sockets', kind: 'gauge', labelNames: [] }, []);
-  onScrape(() => sockets.add(1));
+  collectBefore(async () => sockets.add(1));
   t.match((await exposition(undefined)).body, 'sockets 1');
   t.match((await exposition(undefined)).body, 'sockets 2');
 });
