@@ -1,8 +1,9 @@
-// What peers tell of themselves, judged once for all the ways they tell it: what contradicts the certificate is dropped, said in the log
-// and counted. In: metadata with what is proven. Out: the metadata that may be used.
+// What peers tell of themselves, judged once for all the ways they tell it: what contradicts the certificate is dropped, counted, and said in
+// the log, where no peer can roll it. In: metadata with what is proven. Out: the metadata that may be used.
 import type { Identity } from '../identity/identity.ts';
 import type { Logger } from '../log.ts';
 import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
+import { FailureLimit } from '../telemetry/failure-limit.ts';
 import { addOnce, type Recorder } from '../telemetry/recorder.ts';
 import { believePeer, type PeerClaim } from './believe-peer.ts';
 import type { ExchangeOutcome } from './peer-exchange-session.ts';
@@ -31,7 +32,11 @@ const metric = {
   labelNames: ['carrier', 'outcome'],
 } as const;
 
+/** A second, for each way; how many more there were is in the metric. */
+const linesPerSecond = 10;
+
 export function createPeerClaims({ recorder, log }: { readonly recorder: Recorder; readonly log: Logger }): PeerClaims {
+  const limit = new FailureLimit(linesPerSecond);
   const count = (carrier: PeerMetadataCarrier, outcome: string): void =>
     addOnce(recorder.counter(metric, [carrier, outcome]), 1);
   const judge = <T extends PeerClaim>(
@@ -42,6 +47,7 @@ export function createPeerClaims({ recorder, log }: { readonly recorder: Recorde
     const belief = believePeer(claim, identity);
     count(carrier, belief.kind);
     if (belief.kind === 'believed') return belief.claim;
+    if (limit.admit(carrier, 'PEER_IDENTITY_MISMATCH', performance.now()) === 'counted') return undefined;
     const facts = { 'peer.addr': formatSocketAddress(address), 'peer.identity': identity?.uri, carrier };
     log.warn({ ...facts, error: belief.detail }, 'peer metadata is not believed');
     return undefined;

@@ -1,4 +1,4 @@
-// What is believed of a peer's words and what becomes of the rest: one line in the log, one count.
+// What is believed of a peer's words and what becomes of the rest: a line in the log, up to so many a second, and one count each.
 import t from 'tap';
 import { identityOf } from '../../../common/identity/identity.ts';
 import { createPeerClaims } from '../../../common/peer/peer-claims.ts';
@@ -40,4 +40,16 @@ t.test('what agrees with the certificate may be used; what does not is dropped, 
       'ambientd_peer_metadata_total{carrier="istio-peer-exchange",outcome="late"} 1',
     ],
   );
+});
+
+t.test('a peer that tells untruths without end does not roll the log, and is counted each time', async (t) => {
+  const metrics = createMetricsRegistry();
+  const log = collectLog();
+  const claims = createPeerClaims({ recorder: metrics.recorder, log: log.log });
+  const startedMs = performance.now();
+  for (let told = 0; told < 500; told++) claims.judge('headers', ratingsPeer.metadata, { address, identity: thief });
+  const seconds = Math.ceil((performance.now() - startedMs) / 1_000) + 1;
+  t.ok(log.lines.length >= 10 && log.lines.length <= 10 * seconds, `${log.lines.length} lines in ${seconds} s`);
+  const { body } = await metrics.exposition(undefined);
+  t.match(body, 'ambientd_peer_metadata_total{carrier="headers",outcome="contradicts"} 500');
 });
