@@ -17,6 +17,7 @@ const commonRows: Record<string, number> = {
   zds: 2,
   tls: 3,
   http2: 3,
+  grpc: 3,
   expressions: 3,
   hbone: 4,
   ca: 4,

@@ -1,5 +1,6 @@
 // The collectors that access logs go to, each with its queue: found in the mesh by name at each call, and reached like every upstream, through the
 // mesh where they are in it. In: records by collector. Out: calls; counts of what became of each record.
+import { grpcStatus } from '../common/grpc/grpc-status.ts';
 import type { Logger } from '../common/log.ts';
 import type { MeshView } from '../common/mesh/mesh-view.ts';
 import type { Workload } from '../common/mesh/workload.ts';
@@ -32,7 +33,6 @@ export interface OtlpCollectorsOptions {
 const callTimeoutMs = 10_000;
 /** Collectors that no configuration names any more have this long to take what waits for them. */
 const farewellMs = 5_000;
-const unavailable = 14;
 
 const records: MetricDefinition = {
   name: 'ambientd_access_log_records_total',
@@ -87,7 +87,7 @@ function keyOf({ name, namespace = '', hostname, port, logName }: LogCollector):
 
 async function send(options: OtlpCollectorsOptions, collector: LogCollector, message: Buffer): Promise<ExportAnswer> {
   const endpoint = findEndpoint(options, collector);
-  if (typeof endpoint === 'string') return failed(unavailable, endpoint);
+  if (typeof endpoint === 'string') return failed(grpcStatus.unavailable, endpoint);
   const client = options.clients.clientFor(endpoint, 'HTTP/2');
   const { hostname: authority } = collector;
   const answer = await callGrpc(client, { authority, path: exportLogsPath, message, timeoutMs: callTimeoutMs });

@@ -1,10 +1,10 @@
 // gRPC over TLS towards a control plane, as istiod is spoken to for certificates and for xDS (ztunnel.md §6.1, §7): its root
 // and our token are read anew each time. In: where it is and how to be believed. Out: a client, the metadata of a call.
 import { readFile } from 'node:fs/promises';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
 import { parseIp } from '../net/address.ts';
+import { acceptedServer } from './accepted-server.ts';
 
 /** A text given as it is, or a file that may change while we run. */
 export type TextSource =
@@ -52,17 +52,14 @@ export function openChannel(
   rootPem: string,
   options: ChannelOptions,
 ): Client {
-  const { host, hostname } = new URL(address);
-  const dialled = hostname.replace(/^\[|\]$/g, '');
-  const accepted = alternativeHostname === undefined ? [dialled] : [dialled, alternativeHostname];
+  const { host: authority } = new URL(address);
+  const { host, checkServerIdentity } = acceptedServer(address, alternativeHostname);
   const roots = rootPem === '' ? null : Buffer.from(rootPem);
-  const secure = credentials.createSsl(roots, null, null, {
-    checkServerIdentity: (_name: string, certificate: PeerCertificate) => mismatch(accepted, certificate),
-  });
-  return new Client(host, secure, {
+  const secure = credentials.createSsl(roots, null, null, { checkServerIdentity });
+  return new Client(authority, secure, {
     // An address is no server name (RFC 6066 §3); which names are accepted is checked above.
-    ...(parseIp(dialled) && { 'grpc.ssl_target_name_override': alternativeHostname ?? 'localhost' }),
-    'grpc.default_authority': host,
+    ...(parseIp(host) && { 'grpc.ssl_target_name_override': alternativeHostname ?? 'localhost' }),
+    'grpc.default_authority': authority,
     'grpc.enable_http_proxy': 0,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
@@ -72,12 +69,6 @@ export function openChannel(
 
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
-}
-
-/** Why the certificate is good for none of the names; undefined when it is for one. */
-function mismatch(names: readonly string[], certificate: PeerCertificate): Error | undefined {
-  const errors = names.map((name) => checkServerIdentity(name, certificate));
-  return errors.includes(undefined) ? undefined : errors[0];
 }
 
 async function readText(source: TextSource, what: string): Promise<string> {

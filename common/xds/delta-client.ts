@@ -2,12 +2,12 @@
 // session, opened again after its end, for ever. What is held stays while there is no stream. Source: ztunnel.md §6.
 import { status } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
+import type { GrpcMessage } from '../grpc/grpc-frames.ts';
+import { GrpcFailure, type GrpcStream, openGrpcStream } from '../grpc/grpc-stream-client.ts';
 import type { Logger } from '../log.ts';
 import { type ControlPlane, readCallMetadata, readRoot } from '../tls/grpc-channel-client.ts';
 import type { DeltaSession, Received, Step } from './delta-session.ts';
 import { deltaPath, maxResponseBytes } from './discovery-codec.ts';
-import type { GrpcMessage } from './grpc-frames.ts';
-import { GrpcFailure, type GrpcStream, openGrpcStream } from './grpc-stream-client.ts';
 import { planReconnect, type StreamEnd, type TerminationReason, understandStatus } from './reconnect-plan.ts';
 import { runInSlices } from './run-in-slices.ts';
 

@@ -1,6 +1,8 @@
 // One gRPC call with one message each way, over an HTTP/2 client of this waypoint: so it reaches its server like each request, through the
 // mesh where that is in it. In: client, method, message. Out: the answer's message, or the status. Source: gRPC over HTTP/2 (PROTOCOL-HTTP2.md).
 import { Readable } from 'node:stream';
+import { frameMessage, prefixBytes } from '../../common/grpc/grpc-frames.ts';
+import { decodeGrpcMessage, grpcStatus } from '../../common/grpc/grpc-status.ts';
 import { findHeader, type HeaderList } from '../http/header-list.ts';
 import type { HttpClient, UpstreamAnswer } from '../http/http-exchange.ts';
 
@@ -17,17 +19,13 @@ export type GrpcAnswer =
   | { readonly kind: 'ok'; readonly message: Buffer }
   | { readonly kind: 'failed'; readonly status: number; readonly reason: string; readonly hasDetails: boolean };
 
-const deadlineExceeded = 4;
-const unavailable = 14;
-const unknown = 2;
-const internal = 13;
-const prefixBytes = 5;
+const { deadlineExceeded, internal, unavailable, unknown } = grpcStatus;
 const maxAnswerBytes = 64 * 1024;
 
 /** Never rejects. */
 export async function callGrpc(client: HttpClient, call: GrpcCall): Promise<GrpcAnswer> {
   const { authority, path, message, timeoutMs } = call;
-  const body = { stream: Readable.from([frame(message)], { objectMode: false }), trailers: () => [] };
+  const body = { stream: Readable.from([frameMessage(message)], { objectMode: false }), trailers: () => [] };
   const timeout = `${Math.ceil(timeoutMs)}m`;
   const headers = ['te', 'trailers', 'content-type', 'application/grpc', 'grpc-timeout', timeout];
   const request = { method: 'POST', scheme: 'http', authority, path, headers, upgrade: undefined, body };
@@ -47,12 +45,6 @@ export async function callGrpc(client: HttpClient, call: GrpcCall): Promise<Grpc
   } finally {
     clearTimeout(timer);
   }
-}
-
-function frame(message: Buffer): Buffer {
-  const prefix = Buffer.alloc(prefixBytes);
-  prefix.writeUInt32BE(message.length, 1);
-  return Buffer.concat([prefix, message]);
 }
 
 async function readAnswer(answer: UpstreamAnswer): Promise<GrpcAnswer> {
@@ -76,17 +68,8 @@ function statusOf(httpStatus: number, headers: HeaderList, trailers: HeaderList)
     return failed(statusOfHttp[httpStatus] ?? unknown, `HTTP ${httpStatus} without a gRPC status`);
   const status = Number(findHeader(told, 'grpc-status'));
   if (status === 0) return undefined;
-  const reason = `gRPC status ${status}: ${decodeMessage(findHeader(told, 'grpc-message') ?? '')}`;
+  const reason = `gRPC status ${status}: ${decodeGrpcMessage(findHeader(told, 'grpc-message') ?? '')}`;
   return { ...failed(status, reason), hasDetails: findHeader(told, 'grpc-status-details-bin') !== undefined };
-}
-
-/** Percent-encoded UTF-8; what is not well encoded is shown as it is. */
-function decodeMessage(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function unframe(data: Buffer): GrpcAnswer {

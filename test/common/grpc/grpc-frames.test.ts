@@ -1,6 +1,6 @@
 // gRPC's framing: messages come out as they went in, however the network cuts them, and none larger than the bound.
 import t from 'tap';
-import { frameMessage, GrpcFrameReader } from '../../../common/xds/grpc-frames.ts';
+import { frameMessage, GrpcFrameReader } from '../../../common/grpc/grpc-frames.ts';
 
 const texts = ['one', '', 'x'.repeat(1_000), 'last'];
 const stream = Buffer.concat(texts.map((text) => frameMessage(Buffer.from(text))));

@@ -5,7 +5,8 @@ import { MeshError } from '../errors.ts';
 /** One message: its bytes in order, as views of what was received. */
 export type GrpcMessage = readonly Uint8Array[];
 
-const prefixBytes = 5;
+/** Whether it is compressed, and how long it is. */
+export const prefixBytes = 5;
 
 export function frameMessage(message: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(prefixBytes + message.length);

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
+import { frameMessage } from '../../../common/grpc/grpc-frames.ts';
+import { type GrpcCall, type GrpcStream, openGrpcStream } from '../../../common/grpc/grpc-stream-client.ts';
 import { createCertificateAuthority } from '../../../common/identity/certificate-authority.ts';
-import { frameMessage } from '../../../common/xds/grpc-frames.ts';
-import { type GrpcCall, type GrpcStream, openGrpcStream } from '../../../common/xds/grpc-stream-client.ts';
 
 async function serve(t: Test, answer: (stream: ServerHttp2Stream, server: Http2SecureServer) => void) {
   const authority = await createCertificateAuthority({ trustDomain: 'cluster.local' });

@@ -10,10 +10,11 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { finished } from 'node:stream/promises';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { MeshError } from '../errors.ts';
 import { parseIp } from '../net/address.ts';
+import { acceptedServer } from '../tls/accepted-server.ts';
 import { frameMessage, GrpcFrameReader, type GrpcMessage } from './grpc-frames.ts';
+import { decodeGrpcMessage, grpcStatus } from './grpc-status.ts';
 
 export interface GrpcCall {
   /** `https://host:port`. */
@@ -52,8 +53,6 @@ export class GrpcFailure extends Error {
 }
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
-const unknownCode = 2;
-const unavailableCode = 14;
 /** A hundred thousand workloads come at once: not by round trips of 64 KiB. */
 const windowBytes = 4 * 1_048_576;
 const connectionWindowBytes = 2 * windowBytes;
@@ -105,25 +104,17 @@ async function openSession(call: GrpcCall): Promise<ClientHttp2Session> {
 }
 
 function dial({ address, alternativeHostname, rootPem }: GrpcCall): ClientHttp2Session {
-  const { hostname } = new URL(address);
-  const dialled = hostname.replace(/^\[|\]$/g, '');
-  const accepted = alternativeHostname === undefined ? [dialled] : [dialled, alternativeHostname];
+  const { host, checkServerIdentity } = acceptedServer(address, alternativeHostname);
   const session = connect(address, {
     ...(rootPem !== '' && { ca: rootPem }),
     // An address is no server name (RFC 6066 §3); which names are accepted is checked below.
-    servername: parseIp(dialled) === undefined ? dialled : (alternativeHostname ?? ''),
-    checkServerIdentity: (_name: string, certificate: PeerCertificate) => mismatch(accepted, certificate),
+    servername: parseIp(host) === undefined ? host : (alternativeHostname ?? ''),
+    checkServerIdentity,
     settings: { initialWindowSize: windowBytes, enablePush: false },
   });
   // What is wrong with it is told by whoever waits for it; a late error must not end the process.
   session.on('error', () => {});
   return session;
-}
-
-/** Why the certificate is good for none of the names; undefined when it is for one. */
-function mismatch(names: readonly string[], certificate: PeerCertificate): Error | undefined {
-  const errors = names.map((name) => checkServerIdentity(name, certificate));
-  return errors.includes(undefined) ? undefined : errors[0];
 }
 
 /** @returns how to stop it */
@@ -151,11 +142,11 @@ function watchEnd(session: ClientHttp2Session, stream: ClientHttp2Stream): Endin
   const note = (headers: IncomingHttpHeaders) => {
     const code = Number(headers['grpc-status'] ?? Number.NaN);
     if (code === 0) ending.status = 'ok';
-    if (code > 0) ending.failure = new GrpcFailure(code, decodeDetails(headers['grpc-message']));
+    if (code > 0) ending.failure = new GrpcFailure(code, decodeGrpcMessage(String(headers['grpc-message'] ?? '')));
   };
   stream.on('response', (headers) => {
     const status = headers[':status'];
-    if (status !== 200) ending.failure = new GrpcFailure(unknownCode, `it answered with HTTP status ${status}`);
+    if (status !== 200) ending.failure = new GrpcFailure(grpcStatus.unknown, `it answered with HTTP status ${status}`);
     note(headers);
   });
   stream.on('trailers', note);
@@ -212,17 +203,7 @@ async function* readMessages(
 }
 
 function dropped(why: string): GrpcFailure {
-  return new GrpcFailure(unavailableCode, `connection dropped: ${why}`);
-}
-
-/** Percent-encoded by the sender; one that is not is told as it is. */
-function decodeDetails(message: string | readonly string[] | undefined): string {
-  const text = String(message ?? '');
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return new GrpcFailure(grpcStatus.unavailable, `connection dropped: ${why}`);
 }
 
 function asError(reason: unknown): Error {
