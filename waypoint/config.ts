@@ -59,7 +59,7 @@ export interface WaypointConfig {
   /** `CA_ADDRESS` (default `CA_ADDR`, else istiod in its own namespace), `CA_ROOT_CA`, `AUTH_TOKEN` and their kin. */
   readonly ca: ControlPlaneConfig;
   readonly ports: WaypointPorts;
-  /** `ACCESS_LOG`, false: one line a request. */
+  /** `ACCESS_LOG`, false: one line a request where neither a Telemetry nor the mesh config says anything of logs. */
   readonly accessLog: 'on' | 'off';
   /** `TCP_REPORTING_INTERVAL`, 15s; a Telemetry's reportingInterval wins. */
   readonly tcpReportingIntervalMs: number;

@@ -78,7 +78,8 @@ export interface ZtunnelConfig {
   readonly failureLines: number;
   /**
    * `ZTUNNEL_WORKER_THREADS`, else `concurrency` of PROXY_CONFIG, 1: threads that carry connections, as a number (0: one for each
-   * processor) or a part of the processors (`50%`). One is the main thread; several are workers, and the main thread carries nothing.
+   * processor) or a part of the processors (`50%`); `ZTUNNEL_CPU_LIMIT`, those there are: how many processors that means. One thread
+   * is the main thread; several are workers, and the main thread carries nothing.
    */
   readonly workerThreads: number;
   /** `CONNECTION_TERMINATION_DEADLINE`, else from `TERMINATION_GRACE_PERIOD_SECONDS`, else 5s. */

@@ -25,6 +25,14 @@ const meshOptions = `  --name NAME        name of this mesh (a-z, 0-9, -), to ru
 
 const nameOption = '  --name NAME        which mesh, when several run\n';
 
+/** Of both daemons. */
+const sharedSettings = `  AMBIENTD_METRIC_SERIES_LIMIT      series of one metric (20000)
+  AMBIENTD_METRIC_IDLE_EXPIRY       after which a series that nobody uses leaves; 0: it stays (15m)
+  AMBIENTD_FAILURE_LINES            log lines a second for failures of one kind, the others in a summary; 0: all (100)
+  AMBIENTD_STATS_PORT, AMBIENTD_READINESS_PORT
+                                    15020 and 15021
+`;
+
 const topics: Record<string, string> = {
   up: `Usage: ambientd up FILE|DIR… [options]
 
@@ -74,16 +82,29 @@ one line each; exit code 1 where an object could not be read.
 `,
   ztunnel: `Usage: ambientd ztunnel
 
-Runs the node proxy. All configuration comes from the environment, as for Istio's ztunnel.
+Runs the node proxy. All configuration comes from the environment, as for Istio's ztunnel; and beside that:
+
+  AMBIENTD_MANIFESTS                a file or folder of Kubernetes objects to know the mesh from, instead of istiod
+  AMBIENTD_SOURCE=kubernetes        or from the Kubernetes API (KUBECONFIG; default: the service account of the pod)
+${sharedSettings}  AMBIENTD_ADMIN_PORT               15000, on loopback
+  ZTUNNEL_WORKER_THREADS            threads that carry connections: a number, 0 (one for each processor) or 50% (1)
 `,
   waypoint: `Usage: ambientd waypoint
 
-Runs one waypoint. All configuration comes from the environment.
+Runs one waypoint. All configuration comes from the environment, as Istio sets it for its own:
+
+  GATEWAY_NAME, POD_NAMESPACE       the Gateway that it serves
+  AMBIENTD_MANIFESTS                a file or folder of Kubernetes objects to know the mesh from, instead of istiod
+  AMBIENTD_SOURCE=kubernetes        or from the Kubernetes API (KUBECONFIG; default: the service account of the pod)
+  AMBIENTD_ROOT_NAMESPACE           whose Telemetry holds for the whole mesh (istio-system)
+  ACCESS_LOG                        true: one line a request where no Telemetry says otherwise (false)
+${sharedSettings}  AMBIENTD_HBONE_PORT, AMBIENTD_PROMETHEUS_PORT
+                                    15008 and 15090
 `,
   controller: `Usage: ambientd controller
 
 Runs the mesh's own CA in a cluster without istiod: its root in a Secret, the trust bundle istio-ca-root-cert in each
-namespace, and Istio's CreateCertificate on port 15012. Any number of replicas may run. Rights it needs:
+namespace, and Istio's CreateCertificate on port 15012. Gives waypoints their addresses, and objects their status. Any number of replicas may run. Rights it needs:
 deploy/cluster/controller-rbac.yaml. A new root on demand: kubectl -n istio-system annotate secret ambientd-ca
 ambientd/rotate-root=now. All configuration comes from the environment:
 
@@ -101,6 +122,8 @@ ambientd/rotate-root=now. All configuration comes from the environment:
                                     the last part of its life, in which the next one takes over (20)
   AMBIENTD_CA_SPREAD                what a bundle may need to reach everyone (10m)
   AMBIENTD_SYNC_INTERVAL            60s
+  AMBIENT_ENABLE_STATUS             whether objects are told in their status of waypoints and policies (true)
+  CONNECTION_TERMINATION_DEADLINE   5s
   AMBIENTD_STATS_PORT, AMBIENTD_READINESS_PORT
                                     15020 and 15021
   RUST_LOG, LOG_FORMAT              info, plain
