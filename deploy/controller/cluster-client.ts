@@ -1,16 +1,10 @@
 // The few calls of the Kubernetes API that the controller makes, each bounded in time. Values in and out; a failure is a
 // MeshError that says which call failed and why: NOT_PERMITTED for missing rights, IO_FAILED otherwise.
 import {
-  ApiException,
   AuthenticationV1Api,
   CoreV1Api,
   CustomObjectsApi,
-  createConfiguration,
   KubeConfig,
-  type Middleware,
-  PatchStrategy,
-  ServerConfiguration,
-  setHeaderOptions,
   type V1Pod,
   type V1Secret,
 } from '@kubernetes/client-node';
@@ -18,6 +12,7 @@ import { readReview } from '../../common/ca/reviewed-token.ts';
 import type { ClusterFacts } from '../../common/ca/token-authorizer.ts';
 import { MeshError } from '../../common/errors.ts';
 import { Field } from '../../common/sources/field.ts';
+import { boundedConfiguration, failureOf, serverSideApply, statusOf } from './api-calls.ts';
 import type { GatewayService } from './plan-gateways.ts';
 
 /** Texts, not base64. */
@@ -62,8 +57,6 @@ export type ClusterClient = ClusterFacts & SecretStore & ConfigMapStore & Gatewa
 
 /** Who owns the written fields, as the API server keeps it. */
 const writerName = 'ambientd-controller';
-const callTimeoutMs = 10_000;
-const rightsFile = 'deploy/cluster/controller-rbac.yaml';
 
 /** @param path of a kubeconfig; undefined: the service account of the pod this runs in. @throws MeshError CONFIG_INVALID */
 export function loadKubeConfig(path: string | undefined): KubeConfig {
@@ -80,17 +73,12 @@ export function loadKubeConfig(path: string | undefined): KubeConfig {
 }
 
 export function createClusterClient(config: KubeConfig): ClusterClient {
-  const server = config.getCurrentCluster()?.server ?? '';
-  const configuration = createConfiguration({
-    baseServer: new ServerConfiguration(server, {}),
-    authMethods: { default: config },
-    promiseMiddleware: [timeLimit],
-  });
+  const configuration = boundedConfiguration(config);
   const core = new CoreV1Api(configuration);
   const authentication = new AuthenticationV1Api(configuration);
   const call = <T>(what: string, answer: Promise<T>): Promise<T> =>
     answer.catch((cause: unknown) => {
-      throw failed(what, server, cause);
+      throw failureOf(what, config, cause);
     });
 
   return {
@@ -155,8 +143,10 @@ function configMapStore(core: CoreV1Api, call: Call): ConfigMapStore {
     async applyConfigMap(at, data) {
       const labels = { 'istio.io/config': 'true' };
       const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...at, labels }, data };
-      const options = setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply);
-      const answer = core.patchNamespacedConfigMap({ ...at, body, fieldManager: writerName, force: true }, options);
+      const answer = core.patchNamespacedConfigMap(
+        { ...at, body, fieldManager: writerName, force: true },
+        serverSideApply,
+      );
       await call(`write configmap ${at.namespace}/${at.name}`, answer);
     },
   };
@@ -190,24 +180,15 @@ function gatewayStore(core: CoreV1Api, custom: CustomObjectsApi, call: Call): Ga
         metadata: { namespace, name },
         status,
       };
-      const options = setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply);
       const at = { ...gateways, namespace, name };
       const answer = custom.patchNamespacedCustomObjectStatus(
         { ...at, body, fieldManager: writerName, force: true },
-        options,
+        serverSideApply,
       );
       await call(`write the status of gateway ${namespace}/${name}`, answer);
     },
   };
 }
-
-const timeLimit: Middleware = {
-  async pre(context) {
-    context.setSignal(AbortSignal.timeout(callTimeoutMs));
-    return context;
-  },
-  post: async (context) => context,
-};
 
 function asNodePod({ metadata, spec, status }: V1Pod) {
   return {
@@ -250,39 +231,4 @@ async function orConflict(answer: Promise<unknown>, what: string, call: Call): P
     },
   );
   return call(what, written);
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof ApiException ? error.code : undefined;
-}
-
-/** The library's own message would repeat headers and bodies. */
-function failed(what: string, server: string, cause: unknown): MeshError {
-  const status = statusOf(cause);
-  if (status === 401 || status === 403) {
-    const remedy = status === 403 ? `apply ${rightsFile}` : 'check the token of its service account';
-    return new MeshError('NOT_PERMITTED', `may not ${what}: ${describe(cause)}; ${remedy}`, { cause });
-  }
-  return new MeshError('IO_FAILED', `cannot ${what} at ${server}: ${describe(cause)}; check the API server`, { cause });
-}
-
-function describe(error: unknown): string {
-  if (error instanceof ApiException)
-    return `HTTP status ${error.code}, ${messageOf(error.body) ?? 'without a message'}`;
-  if (!(error instanceof Error)) return String(error);
-  // The message of a failed fetch is in its cause.
-  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
-}
-
-/** Of a Kubernetes Status, parsed or as text. */
-function messageOf(body: unknown): string | undefined {
-  if (typeof body === 'string') {
-    try {
-      return messageOf(JSON.parse(body));
-    } catch {
-      return undefined;
-    }
-  }
-  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
-  return typeof message === 'string' ? message : undefined;
 }

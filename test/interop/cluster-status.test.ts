@@ -145,9 +145,25 @@ async function runTests(): Promise<void> {
     await setTimeout(3_000);
     t.equal(await written(), before);
     t.same(
-      lines.filter(({ msg }) => msg === 'status not written'),
+      lines.filter(({ msg }) => msg === 'synchronization failed'),
       [],
       'and nothing was refused',
     );
+  });
+
+  await t.test('what may not be written is said once for all objects, and told when it may be', async (t) => {
+    const isRefused = () => lines.find(({ msg }) => msg === 'synchronization failed');
+    const names = ['first-service', 'second-service', 'third-service'];
+    cluster.kubectl('delete', 'clusterrolebinding', 'ambientd-controller-status');
+    for (const name of names) cluster.kubectl('-n', 'wp-se', 'create', 'service', 'clusterip', name, '--tcp=80');
+    cluster.kubectl('-n', 'wp-se', 'label', 'services', ...names, 'istio.io/use-waypoint=nobody');
+    for (let tries = 0; tries < 80 && isRefused() === undefined; tries += 1) await setTimeout(250);
+    t.match(isRefused(), { error: { code: 'NOT_PERMITTED' } });
+    cluster.kubectl('apply', '-f', join(root, 'deploy/cluster/controller-rbac.yaml'));
+    const all = () => [...readAll().values()].filter(({ metadata }) => names.includes(metadata.name));
+    const isTold = () => all().every((object) => told(object).length === 1);
+    for (let tries = 0; tries < 120 && !isTold(); tries += 1) await setTimeout(250);
+    t.ok(isTold());
+    t.equal(all().length, names.length);
   });
 }

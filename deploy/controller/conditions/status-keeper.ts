@@ -1,6 +1,7 @@
 // Keeps the conditions of Services, ServiceEntries, WorkloadEntries and AuthorizationPolicies as the mesh is: watches what they depend
 // on, and writes what differs. Any number of replicas may do so: all write the same.
 import type { KubeConfig } from '@kubernetes/client-node';
+import { codeOf, MeshError } from '../../../common/errors.ts';
 import type { Runnable } from '../../../common/lifecycle.ts';
 import type { Logger } from '../../../common/log.ts';
 import type { MeshSettings } from '../../../common/sources/derive/mesh-settings.ts';
@@ -12,7 +13,7 @@ import type { MetricDefinition, Recorder } from '../../../common/telemetry/recor
 import { createSyncLoop } from '../sync-loop.ts';
 import { planConditions } from './plan-conditions.ts';
 import { planStatusWrites, type StatusWrite } from './plan-status-writes.ts';
-import { createStatusClient } from './status-client.ts';
+import { createStatusClient, type StatusClient } from './status-client.ts';
 
 export interface StatusKeeperOptions {
   readonly access: KubernetesAccess;
@@ -33,7 +34,6 @@ const kindsRead = [
   'AuthorizationPolicy',
 ];
 const writesAtOnce = 8;
-const retryMs = 5_000;
 /** When nothing has changed; whoever takes a condition away is noticed by the watch. */
 const idleMs = 600_000;
 
@@ -51,31 +51,20 @@ export function createStatusKeeper({ access, kubeConfig, settings, recorder, log
   const [written, failed] = ['written', 'failed'].map((outcome) => recorder.counter(writes, [outcome]));
   let stage: 'loading' | 'complete' = 'loading';
 
-  async function write(one: StatusWrite): Promise<'written' | 'failed'> {
-    try {
-      await client.apply(one);
-      written?.add(1);
-      return 'written';
-    } catch (error) {
-      failed?.add(1);
-      log.warn({ error }, 'status not written');
-      return 'failed';
-    }
-  }
-
+  /** @throws MeshError where not all could be written */
   async function synchronize(): Promise<number> {
     const planned = stage === 'loading' ? [] : planConditions([...objects.values()], settings);
-    const pending = [...planStatusWrites(planned, new Date().toISOString())];
-    const count = { written: 0, failed: 0 };
-    const writeOn = async (): Promise<void> => {
-      for (let one = pending.shift(); one !== undefined; one = pending.shift()) count[await write(one)] += 1;
-    };
-    await Promise.all(Array.from({ length: writesAtOnce }, writeOn));
-    if (count.written > 0) log.info({ objects: count.written }, 'status written');
-    return Date.now() + (count.failed > 0 ? retryMs : idleMs);
+    const due = planStatusWrites(planned, new Date().toISOString());
+    const failures = await writeAll(client, due);
+    const count = due.length - failures.length;
+    written?.add(count);
+    failed?.add(failures.length);
+    if (count > 0) log.info({ objects: count }, 'status written');
+    if (failures.length > 0) throw failureOfAll(failures);
+    return Date.now() + idleMs;
   }
 
-  const loop = createSyncLoop({ run: synchronize, now: Date.now, onFailure: () => failed?.add(1), log });
+  const loop = createSyncLoop({ run: synchronize, now: Date.now, onFailure() {}, log });
   const watcher = createKindsWatcher({
     access,
     kinds: meshKinds(settings.systemNamespace).filter(({ kind }) => kindsRead.includes(kind)),
@@ -104,4 +93,24 @@ export function createStatusKeeper({ access, kubeConfig, settings, recorder, log
       await loop.close();
     },
   };
+}
+
+/** @returns what has failed */
+async function writeAll(client: StatusClient, due: readonly StatusWrite[]): Promise<readonly unknown[]> {
+  const pending = [...due];
+  const failures: unknown[] = [];
+  const writeOn = async (): Promise<void> => {
+    for (let one = pending.shift(); one !== undefined; one = pending.shift()) {
+      await client.apply(one).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: writesAtOnce }, writeOn));
+  return failures;
+}
+
+/** One for all: what may not be written of one object may not be of a thousand. */
+function failureOfAll(failures: readonly unknown[]): MeshError {
+  const [cause] = failures;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new MeshError(codeOf(cause), `${failures.length} statuses were not written: ${reason}`, { cause });
 }
