@@ -1,6 +1,6 @@
 // Ranges of addresses in CIDR notation. Text in, a range whose address is the masked network address out.
 // A range of one family never contains an address of the other; IPv4-mapped ranges become IPv4 (RFC 4632, RFC 4291).
-import { type IpAddress, ipFamily, ipFromBytes, ipToBytes, isV4Mapped, parseIpBytes } from './address.ts';
+import { type IpAddress, ipFamily, ipFromBytes, ipToBytes, isV4Mapped, parseIpBytes, v4Number } from './address.ts';
 
 /** `ip` is the network address (bits behind the prefix are zero) where the range was made here. */
 export interface IpRange {
@@ -27,6 +27,12 @@ export function rangeOf(ip: IpAddress, prefixLength: number): IpRange | undefine
 }
 
 export function contains(range: IpRange, ip: IpAddress): boolean {
+  const v4Network = v4Number(range.ip);
+  const v4 = v4Number(ip);
+  if (v4Network !== undefined && v4 !== undefined) {
+    // A shift by 32 would change nothing.
+    return range.prefixLength === 0 || (v4Network ^ v4) >>> (32 - range.prefixLength) === 0;
+  }
   const network = ipToBytes(range.ip);
   const bytes = ipToBytes(ip);
   if (network.length !== bytes.length) return false;

@@ -2,6 +2,7 @@
 // rules leave them alone, with the source address of the client kept where that is possible. Source: ztunnel.md §5.5.
 import { createServer, Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
+import { MadeBefore } from '../made-before.ts';
 import { formatSocketAddress, type IpAddress, ipFamily, ipFromBytes, type SocketAddress } from './address.ts';
 import { HandleStream } from './handle-stream-socket.ts';
 import * as linux from './linux-constants.ts';
@@ -86,21 +87,40 @@ function describe(pod: PodSockets, options: ListenOptions, handle: TcpHandle): A
   const originalDestination = redirected ?? local;
   if (originalDestination === undefined) return undefined;
   if (options.accept === 'redirected' && originalDestination.port === local?.port) return undefined;
-  const stream = new HandleStream(handle, peer);
-  return {
-    peer,
-    originalDestination,
-    stream,
-    // Asked of the kernel only where somebody wants to know.
-    get local() {
-      return local ?? localAddressOf(handle) ?? originalDestination;
-    },
-  };
+  return new AcceptedHandle(handle, peer, originalDestination, local);
+}
+
+class AcceptedHandle implements AcceptedStream {
+  readonly peer: SocketAddress;
+  readonly originalDestination: SocketAddress;
+  readonly stream: HandleStream;
+  private readonly handle: TcpHandle;
+  private readonly knownLocal: SocketAddress | undefined;
+
+  constructor(
+    handle: TcpHandle,
+    peer: SocketAddress,
+    originalDestination: SocketAddress,
+    knownLocal: SocketAddress | undefined,
+  ) {
+    this.handle = handle;
+    this.peer = peer;
+    this.originalDestination = originalDestination;
+    this.knownLocal = knownLocal;
+    this.stream = new HandleStream(handle, peer);
+  }
+
+  /** Asked of the kernel only where somebody wants to know. */
+  get local(): SocketAddress {
+    return this.knownLocal ?? localAddressOf(this.handle) ?? this.originalDestination;
+  }
 }
 
 class PodSockets {
   private readonly options: PodSocketFactoryOptions;
   private readonly calls: SystemCalls;
+  /** To bind to; the same clients come again and again. */
+  private readonly sources = new MadeBefore(1_024, (ip: IpAddress) => encodeSockaddr({ ip, port: 0 }));
 
   constructor(options: PodSocketFactoryOptions, calls: SystemCalls) {
     this.options = options;
@@ -232,7 +252,7 @@ class PodSockets {
       this.calls.setOption(descriptor, level, v4 ? linux.IP_TRANSPARENT : linux.IPV6_TRANSPARENT, 1);
       this.calls.setOption(descriptor, level, v4 ? linux.IP_FREEBIND : linux.IPV6_FREEBIND, 1);
       this.calls.setOption(descriptor, linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT, 1);
-      this.calls.bind(descriptor, encodeSockaddr({ ip: source, port: 0 }));
+      this.calls.bind(descriptor, this.sources.get(source));
     } catch {
       // Unbound: the kernel picks the source.
     }

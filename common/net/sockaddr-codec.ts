@@ -1,7 +1,8 @@
 // Addresses as the kernel lays them out: sockaddr_in (16 bytes), sockaddr_in6 (28), sockaddr_un (up to 110).
 // Values in and out; undefined for bytes of another family. Source: ip(7), ipv6(7), unix(7).
 import { Buffer } from 'node:buffer';
-import { ipFromBytes, ipToBytes, type SocketAddress } from './address.ts';
+import { MadeBefore } from '../made-before.ts';
+import { ipFromBytes, ipToBytes, type SocketAddress, v4Text } from './address.ts';
 import { AF_INET, AF_INET6, AF_UNIX } from './linux-constants.ts';
 
 /** 108 bytes with the closing NUL (unix(7)). */
@@ -21,14 +22,13 @@ export function decodeSockaddr(sockaddr: Buffer): SocketAddress | undefined {
   if (sockaddr.length < 16) return undefined;
   const family = sockaddr.readUInt16LE(0);
   const port = sockaddr.readUInt16BE(2);
-  if (family === AF_INET) return withIp(sockaddr.subarray(4, 8), port);
-  return family === AF_INET6 && sockaddr.length >= 28 ? withIp(sockaddr.subarray(8, 24), port) : undefined;
-}
-
-function withIp(bytes: Buffer, port: number): SocketAddress | undefined {
-  const ip = ipFromBytes(bytes);
+  if (family === AF_INET) return { ip: v4Texts.get(sockaddr.readUInt32BE(4)), port };
+  const ip = family === AF_INET6 && sockaddr.length >= 28 ? ipFromBytes(sockaddr.subarray(8, 24)) : undefined;
   return ip === undefined ? undefined : { ip, port };
 }
+
+/** Programs dial few addresses, again and again. */
+const v4Texts = new MadeBefore(1_024, v4Text);
 
 /** undefined when the path is empty or longer than the kernel takes. */
 export function encodeUnixSockaddr(path: string): Buffer | undefined {

@@ -24,6 +24,8 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) =
 
 /** Of one packet, sent or received; ZDS packets are limited to 1024. */
 export const maxPacketBytes = 4096;
+/** Of one socket option; the largest that is asked for is an IPv6 address. */
+const maxOptionBytes = 256;
 /** More than one is never right, but all that came must be seen to be closed. */
 const maxPacketDescriptors = 8;
 
@@ -52,6 +54,7 @@ export interface SystemCalls {
   /** Non-blocking, closed on exec. */
   socket(family: number, type: number): number;
   setOption(descriptor: number, level: number, name: number, value: number): void;
+  /** At most 256 bytes, good until the next call. */
   getOption(descriptor: number, level: number, name: number, sizeBytes: number): Buffer;
   bind(descriptor: number, sockaddr: Buffer): void;
   connect(descriptor: number, sockaddr: Buffer): void;
@@ -120,6 +123,7 @@ class KoffiSystemCalls implements SystemCalls {
   // Buffers whose addresses the kernel is given live as long as this object: a collected one would be freed memory.
   private readonly value = Buffer.allocUnsafeSlow(4);
   private readonly length = Buffer.allocUnsafeSlow(4);
+  private readonly option = Buffer.allocUnsafeSlow(maxOptionBytes);
   private readonly data = Buffer.allocUnsafeSlow(maxPacketBytes);
   private readonly control = Buffer.allocUnsafeSlow(descriptorRoomBytes(maxPacketDescriptors));
   private readonly vector = Buffer.alloc(16);
@@ -156,10 +160,9 @@ class KoffiSystemCalls implements SystemCalls {
   }
 
   getOption(descriptor: number, level: number, name: number, sizeBytes: number): Buffer {
-    const option = Buffer.allocUnsafeSlow(sizeBytes);
-    this.length.writeUInt32LE(sizeBytes, 0);
-    this.check('getsockopt', this.libc.getsockopt(descriptor, level, name, option, this.length));
-    return option.subarray(0, this.length.readUInt32LE(0));
+    this.length.writeUInt32LE(Math.min(sizeBytes, this.option.length), 0);
+    this.check('getsockopt', this.libc.getsockopt(descriptor, level, name, this.option, this.length));
+    return this.option.subarray(0, this.length.readUInt32LE(0));
   }
 
   bind(descriptor: number, sockaddr: Buffer): void {

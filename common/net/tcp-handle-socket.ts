@@ -103,14 +103,15 @@ const canceled = -125;
 
 /** Undefined when the peer has already reset the connection. */
 export function peerAddressOf(handle: TcpHandle): SocketAddress | undefined {
-  const found: Partial<HandleAddress> = {};
   return handle.getpeername(found) === 0 ? socketAddress(found) : undefined;
 }
 
 export function localAddressOf(handle: TcpHandle): SocketAddress | undefined {
-  const found: Partial<HandleAddress> = {};
   return handle.getsockname(found) === 0 ? socketAddress(found) : undefined;
 }
+
+/** Where handles tell their addresses, one after the other. */
+const found: Partial<HandleAddress> = {};
 
 function socketAddress({ address, port }: Partial<HandleAddress>): SocketAddress | undefined {
   if (address === undefined || port === undefined) return undefined;
