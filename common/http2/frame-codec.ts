@@ -195,13 +195,15 @@ export function encodeHeaders(
   end: 'end-stream' | 'more',
   maxFrameBytes: number,
 ): Buffer {
-  const frames: Buffer[] = [];
-  for (let offset = 0; offset === 0 || offset < block.length; offset += maxFrameBytes) {
-    const piece = block.subarray(offset, offset + maxFrameBytes);
-    const isLast = offset + maxFrameBytes >= block.length;
-    const type = offset === 0 ? frameTypes.HEADERS : frameTypes.CONTINUATION;
-    const endStream = offset === 0 && end === 'end-stream' ? flags.END_STREAM : 0;
-    frames.push(encodeFrame(type, endStream | (isLast ? flags.END_HEADERS : 0), streamId, piece));
+  const endStream = end === 'end-stream' ? flags.END_STREAM : 0;
+  if (block.length <= maxFrameBytes) {
+    return encodeFrame(frameTypes.HEADERS, endStream | flags.END_HEADERS, streamId, block);
   }
-  return frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames);
+  const frames = [encodeFrame(frameTypes.HEADERS, endStream, streamId, block.subarray(0, maxFrameBytes))];
+  for (let offset = maxFrameBytes; offset < block.length; offset += maxFrameBytes) {
+    const isLast = offset + maxFrameBytes >= block.length;
+    const piece = block.subarray(offset, offset + maxFrameBytes);
+    frames.push(encodeFrame(frameTypes.CONTINUATION, isLast ? flags.END_HEADERS : 0, streamId, piece));
+  }
+  return Buffer.concat(frames);
 }

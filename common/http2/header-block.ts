@@ -41,12 +41,13 @@ export class HeaderBlockAssembler {
     const piece = header.type === frameTypes.HEADERS ? stripHeadersFields(header, payload) : payload;
     if (!Buffer.isBuffer(piece)) return piece;
     const isLast = (header.flags & flags.END_HEADERS) !== 0;
-    const open = this.assembly ?? {
-      streamId: header.streamId,
-      end: header.flags & flags.END_STREAM ? 'end-stream' : 'more',
-      pieces: [],
-      bytes: 0,
-    };
+    const { streamId } = header;
+    const end = header.flags & flags.END_STREAM ? 'end-stream' : 'more';
+    // Nearly every block is one piece.
+    if (this.assembly === undefined && isLast && piece.length <= this.maxBytes) {
+      return { kind: 'block', streamId, end, bytes: piece };
+    }
+    const open = this.assembly ?? { streamId, end, pieces: [], bytes: 0 };
     open.bytes += piece.length;
     if (open.bytes > this.maxBytes || open.pieces.length >= maxPieces) {
       return fault('ENHANCE_YOUR_CALM', `a header block above ${this.maxBytes} bytes or ${maxPieces} pieces`);
@@ -71,5 +72,5 @@ function stripHeadersFields(header: FrameHeader, payload: Buffer): Buffer | Conn
     return fault('FRAME_SIZE_ERROR', `HEADERS of ${payload.length} bytes is too short for its flags`);
   const padding = isPadded ? (payload[0] ?? 0) : 0;
   if (start + padding > payload.length) return fault('PROTOCOL_ERROR', 'HEADERS with more padding than payload');
-  return payload.subarray(start, payload.length - padding);
+  return start === 0 ? payload : payload.subarray(start, payload.length - padding);
 }

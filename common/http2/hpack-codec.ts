@@ -103,62 +103,65 @@ function readText(cursor: Cursor): string | undefined {
   if (cursor.at >= cursor.block.length) return undefined;
   const length = readInteger(cursor, 7);
   if (length === undefined || length > cursor.block.length - cursor.at) return undefined;
-  const bytes = cursor.block.subarray(cursor.at, cursor.at + length);
+  const from = cursor.at;
   cursor.at += length;
-  return isHuffman ? decodeHuffman(bytes) : bytes.toString('latin1');
+  const { block } = cursor;
+  return isHuffman ? decodeHuffman(block.subarray(from, cursor.at)) : block.toString('latin1', from, cursor.at);
 }
 
-const indexByField = new Map<string, number>();
-const indexByName = new Map<string, number>();
-for (const [position, [name, value]] of staticTable.entries()) {
-  if (value !== '') indexByField.set(`${name} ${value}`, position + 1);
-  if (!indexByName.has(name)) indexByName.set(name, position + 1);
+interface StaticName {
+  /** Of the name alone. */
+  readonly index: number;
+  readonly indexByValue: Map<string, number>;
 }
+
+const staticNames = new Map<string, StaticName>();
+for (const [position, [name, value]] of staticTable.entries()) {
+  const known = staticNames.get(name) ?? { index: position + 1, indexByValue: new Map<string, number>() };
+  staticNames.set(name, known);
+  if (value !== '') known.indexByValue.set(value, position + 1);
+}
+
+/** Of one integer: the longest text that could be sent. */
+const maxIntegerBytes = 6;
 
 /**
  * @param place 'first' block of a connection: declares that our table is empty, so that no later SETTINGS of the peer,
  *   however small its table, asks for an answer (RFC 7541 §4.2).
  */
 export function encodeFields(fields: readonly HeaderField[], place: 'first' | 'later'): Buffer {
-  const parts: (number | string)[] = place === 'first' ? [0x20] : [];
+  let mostBytes = 1;
+  for (const [name, value] of fields) mostBytes += name.length + value.length + 3 * maxIntegerBytes;
+  const cursor: Cursor = { block: Buffer.allocUnsafe(mostBytes), at: 0 };
+  if (place === 'first') writeInteger(cursor, 0x20, 5, 0);
   for (const [name, value] of fields) {
-    const whole = indexByField.get(`${name} ${value}`);
+    const known = staticNames.get(name);
+    const whole = known?.indexByValue.get(value);
     if (whole !== undefined) {
-      pushInteger(parts, 0x80, 7, whole);
+      writeInteger(cursor, 0x80, 7, whole);
       continue;
     }
-    const nameIndex = indexByName.get(name) ?? 0;
-    pushInteger(parts, 0, 4, nameIndex);
-    if (nameIndex === 0) pushText(parts, name);
-    pushText(parts, value);
+    writeInteger(cursor, 0, 4, known?.index ?? 0);
+    if (known === undefined) writeText(cursor, name);
+    writeText(cursor, value);
   }
-  return joinParts(parts);
+  return cursor.block.subarray(0, cursor.at);
 }
 
-function pushInteger(parts: (number | string)[], pattern: number, prefixBits: number, value: number): void {
+function writeInteger(cursor: Cursor, pattern: number, prefixBits: number, value: number): void {
+  const { block } = cursor;
   const mask = (1 << prefixBits) - 1;
   if (value < mask) {
-    parts.push(pattern | value);
+    block[cursor.at++] = pattern | value;
     return;
   }
-  parts.push(pattern | mask);
+  block[cursor.at++] = pattern | mask;
   let rest = value - mask;
-  for (; rest >= 0x80; rest >>>= 7) parts.push((rest & 0x7f) | 0x80);
-  parts.push(rest);
+  for (; rest >= 0x80; rest >>>= 7) block[cursor.at++] = (rest & 0x7f) | 0x80;
+  block[cursor.at++] = rest;
 }
 
-function pushText(parts: (number | string)[], text: string): void {
-  pushInteger(parts, 0, 7, text.length);
-  parts.push(text);
-}
-
-function joinParts(parts: readonly (number | string)[]): Buffer {
-  const size = parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 1 : part.length), 0);
-  const block = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const part of parts) {
-    if (typeof part === 'number') block[at++] = part;
-    else at += block.write(part, at, 'latin1');
-  }
-  return block;
+function writeText(cursor: Cursor, text: string): void {
+  writeInteger(cursor, 0, 7, text.length);
+  cursor.at += cursor.block.write(text, cursor.at, 'latin1');
 }

@@ -28,38 +28,39 @@ export function readRequest(fields: readonly HeaderField[]): RequestHead {
   const split = splitPseudo(fields, requestPseudo);
   if (typeof split === 'string') return { kind: 'malformed', detail: split };
   const { pseudo, headers } = split;
-  const method = pseudo.get(':method');
+  const method = fieldNamed(pseudo, ':method');
   if (!method) return { kind: 'malformed', detail: 'no :method' };
-  if (method === 'CONNECT' && (pseudo.has(':scheme') || pseudo.has(':path'))) {
+  if (method === 'CONNECT' && (hasField(pseudo, ':scheme') || hasField(pseudo, ':path'))) {
     return { kind: 'malformed', detail: 'CONNECT with :scheme or :path' };
   }
-  return { kind: 'request', method, authority: pseudo.get(':authority') ?? '', headers };
+  return { kind: 'request', method, authority: fieldNamed(pseudo, ':authority') ?? '', headers };
 }
 
 export function readResponse(fields: readonly HeaderField[]): ResponseHead {
   const split = splitPseudo(fields, responsePseudo);
   if (typeof split === 'string') return { kind: 'malformed', detail: split };
-  const status = split.pseudo.get(':status') ?? '';
+  const status = fieldNamed(split.pseudo, ':status') ?? '';
   if (!/^[1-9][0-9][0-9]$/.test(status)) return { kind: 'malformed', detail: `:status "${status.slice(0, 20)}"` };
   return { kind: 'response', status: Number(status), headers: split.headers };
 }
 
 interface SplitFields {
-  readonly pseudo: ReadonlyMap<string, string>;
+  /** At most four. */
+  readonly pseudo: readonly HeaderField[];
   readonly headers: readonly HeaderField[];
 }
 
 function splitPseudo(fields: readonly HeaderField[], known: ReadonlySet<string>): SplitFields | string {
-  const pseudo = new Map<string, string>();
+  const pseudo: HeaderField[] = [];
   const headers: HeaderField[] = [];
   for (const field of fields) {
     const [name, value] = field;
     if (forbiddenInValue.test(value)) return `a forbidden byte in the value of ${name}`;
     if (name.startsWith(':')) {
       if (!known.has(name)) return `unknown pseudo-header ${name.slice(0, 40)}`;
-      if (pseudo.has(name)) return `${name} twice`;
+      if (hasField(pseudo, name)) return `${name} twice`;
       if (headers.length > 0) return `${name} after other fields`;
-      pseudo.set(name, value);
+      pseudo.push(field);
       continue;
     }
     if (!fieldName.test(name)) return `field name ${JSON.stringify(name.slice(0, 40))}`;
@@ -68,4 +69,13 @@ function splitPseudo(fields: readonly HeaderField[], known: ReadonlySet<string>)
     headers.push(field);
   }
   return { pseudo, headers };
+}
+
+function hasField(fields: readonly HeaderField[], name: string): boolean {
+  return fieldNamed(fields, name) !== undefined;
+}
+
+function fieldNamed(fields: readonly HeaderField[], name: string): string | undefined {
+  for (const field of fields) if (field[0] === name) return field[1];
+  return undefined;
 }
