@@ -4,7 +4,7 @@ import { deadlinesAfter } from '../deadlines.ts';
 import { MeshError } from '../errors.ts';
 import { errorCodeText } from '../http2/error-code.ts';
 import { SessionStream } from '../http2/session-stream.ts';
-import type { Response, StreamEnd, StreamEvents } from '../http2/stream-state.ts';
+import type { Response, StreamEnd, StreamEvents, StreamState } from '../http2/stream-state.ts';
 import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
 import type { ByteStream } from '../net/byte-stream.ts';
 import type { ConnectHeaders } from './hbone.ts';
@@ -25,39 +25,61 @@ export type ConnectOutcome =
   | { readonly kind: 'failed'; readonly fate: 'answered' | 'unanswered' | 'unprocessed'; readonly error: MeshError };
 
 export function openConnectStream(call: ConnectCall): Promise<ConnectOutcome> {
-  const { connection } = call.tunnel;
-  return new Promise((resolve) => {
-    const fields = [[':method', 'CONNECT'], [':authority', call.authority], ...call.headers] as const;
-    const deadlines = deadlinesAfter(call.timeoutMs);
-    const settle = (outcome: ConnectOutcome): void => {
-      deadlines.callOff(giveUp);
-      resolve(outcome);
-    };
-    const giveUp = (): void => {
-      if (stream) connection.session.reset(stream, 'CANCEL');
-      settle({ kind: 'failed', fate: 'answered', error: silence(call) });
-    };
-    const events: StreamEvents = {
-      onResponse(response) {
-        if (!stream) return;
-        if (response.status === 200) {
-          const bytes = new SessionStream(connection.session, stream);
-          stream.events = bytes;
-          settle({ kind: 'connected', stream: bytes, responseHeaders: response.headers });
-          return;
-        }
-        connection.session.reset(stream, 'CANCEL');
-        settle({ kind: 'failed', fate: 'answered', error: refusal(call, response) });
-      },
-      onData() {},
-      onEnd() {},
-      onWritable() {},
-      onGone: (end) => settle(lossOf(call, end)),
-    };
-    const stream = connection.session.open(fields, events);
-    if (stream) deadlines.set(giveUp);
-    else settle({ kind: 'failed', fate: 'unprocessed', error: noRoom(call) });
-  });
+  return new Promise((resolve) => new PendingConnect(call, resolve).send());
+}
+
+/** Who listens to the stream until its answer. */
+class PendingConnect implements StreamEvents {
+  private readonly call: ConnectCall;
+  private readonly resolve: (outcome: ConnectOutcome) => void;
+  private stream: StreamState | undefined;
+
+  constructor(call: ConnectCall, resolve: (outcome: ConnectOutcome) => void) {
+    this.call = call;
+    this.resolve = resolve;
+  }
+
+  send(): void {
+    const { tunnel, authority, headers, timeoutMs } = this.call;
+    const fields = [[':method', 'CONNECT'], [':authority', authority], ...headers] as const;
+    this.stream = tunnel.connection.session.open(fields, this);
+    if (this.stream) deadlinesAfter(timeoutMs).set(this.giveUp);
+    else this.settle({ kind: 'failed', fate: 'unprocessed', error: noRoom(this.call) });
+  }
+
+  onResponse(response: Response): void {
+    const { stream, call } = this;
+    const { session } = call.tunnel.connection;
+    if (!stream) return;
+    if (response.status === 200) {
+      const bytes = new SessionStream(session, stream);
+      stream.events = bytes;
+      this.settle({ kind: 'connected', stream: bytes, responseHeaders: response.headers });
+      return;
+    }
+    session.reset(stream, 'CANCEL');
+    this.settle({ kind: 'failed', fate: 'answered', error: refusal(call, response) });
+  }
+
+  onData(): void {}
+
+  onEnd(): void {}
+
+  onWritable(): void {}
+
+  onGone(end: StreamEnd): void {
+    this.settle(lossOf(this.call, end));
+  }
+
+  private settle(outcome: ConnectOutcome): void {
+    deadlinesAfter(this.call.timeoutMs).callOff(this.giveUp);
+    this.resolve(outcome);
+  }
+
+  private readonly giveUp = (): void => {
+    if (this.stream) this.call.tunnel.connection.session.reset(this.stream, 'CANCEL');
+    this.settle({ kind: 'failed', fate: 'answered', error: silence(this.call) });
+  };
 }
 
 /** Of the statuses that a ztunnel answers with. */

@@ -9,7 +9,7 @@ import { formatSocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
 import { type ConnectOutcome, openConnectStream } from './connect-stream.ts';
 import type { ConnectedStream, ConnectHeaders, TunnelDialer, TunnelTarget } from './hbone.ts';
-import { type PoolKey, poolKey } from './pool-key.ts';
+import { mayShare } from './may-share.ts';
 import { chooseTunnel } from './pool-policy.ts';
 import { PooledTunnel } from './pooled-tunnel.ts';
 import { defaultTunnelTimes, dialTunnel, type TunnelTimes } from './tunnel-client.ts';
@@ -54,7 +54,8 @@ export function createTunnelPool(options: TunnelPoolOptions): TunnelDialer {
 class TunnelPool implements TunnelDialer {
   private readonly options: TunnelPoolOptions;
   private readonly settings: TunnelPoolSettings;
-  private readonly byKey = new Map<PoolKey, Set<PooledTunnel>>();
+  /** By the uid of the next hop. */
+  private readonly groups = new Map<string, readonly TunnelGroup[]>();
   private readonly all = new Set<PooledTunnel>();
   private state: 'open' | 'draining' = 'open';
   private readonly lastOut = createLastOut(() => this.all.size === 0);
@@ -100,17 +101,30 @@ class TunnelPool implements TunnelDialer {
   }
 
   private tunnelFor(target: TunnelTarget): { tunnel: PooledTunnel; age: 'new' | 'reused' } {
-    const key = poolKey(target);
-    const tunnels = this.byKey.get(key) ?? new Set();
+    const { tunnels } = this.groupOf(target);
     const nowMs = this.settings.now();
     for (const tunnel of tunnels) if (tunnel.notAfterMs <= nowMs) tunnel.release();
     const choice = chooseTunnel(tunnels, this.settings.maxStreamsPerTunnel);
     if (choice.kind === 'use') return { tunnel: choice.tunnel, age: choice.tunnel.state === 'open' ? 'reused' : 'new' };
     this.makeRoom();
-    const tunnel = this.dial(target, () => this.forget(key, tunnel));
-    this.byKey.set(key, tunnels.add(tunnel));
+    return { tunnel: this.addTunnel(target), age: 'new' };
+  }
+
+  private addTunnel(target: TunnelTarget): PooledTunnel {
+    // To make room, the last tunnel of the group may just have been released.
+    const group = this.groupOf(target);
+    const tunnel = this.dial(target, () => this.forget(group, tunnel));
+    group.tunnels.add(tunnel);
     this.all.add(tunnel);
-    return { tunnel, age: 'new' };
+    return tunnel;
+  }
+
+  private groupOf(target: TunnelTarget): TunnelGroup {
+    const ofHop = this.groups.get(target.nextHopUid) ?? [];
+    for (const group of ofHop) if (mayShare(group.target, target)) return group;
+    const group: TunnelGroup = { target, tunnels: new Set() };
+    this.groups.set(target.nextHopUid, [...ofHop, group]);
+    return group;
   }
 
   private dial(target: TunnelTarget, onGone: () => void): PooledTunnel {
@@ -133,13 +147,25 @@ class TunnelPool implements TunnelDialer {
     }
   }
 
-  private forget(key: PoolKey, tunnel: PooledTunnel): void {
+  private forget(group: TunnelGroup, tunnel: PooledTunnel): void {
     this.all.delete(tunnel);
-    const tunnels = this.byKey.get(key);
-    tunnels?.delete(tunnel);
-    if (tunnels?.size === 0) this.byKey.delete(key);
+    group.tunnels.delete(tunnel);
+    if (group.tunnels.size === 0) this.forgetGroup(group);
     this.lastOut.left();
   }
+
+  private forgetGroup(group: TunnelGroup): void {
+    const { nextHopUid } = group.target;
+    const others = this.groups.get(nextHopUid)?.filter((other) => other !== group) ?? [];
+    if (others.length === 0) this.groups.delete(nextHopUid);
+    else this.groups.set(nextHopUid, others);
+  }
+}
+
+/** Tunnels between which a connection may choose. */
+interface TunnelGroup {
+  readonly target: TunnelTarget;
+  readonly tunnels: Set<PooledTunnel>;
 }
 
 /** No byte of the application was sent yet, so a tunnel that turns out to be dead when it is used again costs nothing. */
