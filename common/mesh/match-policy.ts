@@ -94,7 +94,7 @@ function isEmpty(match: PolicyMatch): boolean {
   return true;
 }
 
-function isTextMatch(match: StringMatch, text: string): boolean {
+export function isTextMatch(match: StringMatch, text: string): boolean {
   switch (match.kind) {
     case 'exact':
       return text === match.value;

@@ -1,9 +1,9 @@
 // What one restriction of an AuthorizationPolicy says of a request or connection: attributes of layer 4 by the rules of ztunnel, those of HTTP by
 // Envoy's. In: a restriction. Out: a condition; undefined where it cannot be told here. Source: waypoint-telemetry.md §8.8.
-import type { StringMatch } from '../../common/mesh/authorization-policy.ts';
-import { type AuthorizationFacts, isMatch } from '../../common/mesh/match-policy.ts';
+import { type AuthorizationFacts, isMatch, isTextMatch } from '../../common/mesh/match-policy.ts';
 import { readRestriction, readStringMatch } from '../../common/sources/derive/policy-values.ts';
 import type { Restriction } from '../../common/sources/kinds/authorization-policy.ts';
+import { compilePathTemplate, isPathTemplate } from './path-template.ts';
 
 export interface TrafficFacts extends AuthorizationFacts {
   /** Undefined for a connection that is carried unread. */
@@ -77,31 +77,11 @@ function httpAttribute(name: string): HttpAttribute | undefined {
 
 function textTest(value: string): TextTest {
   const match = readStringMatch(value);
-  return (text) => text !== undefined && isText(match, text);
+  return (text) => text !== undefined && isTextMatch(match, text);
 }
 
-function isText(match: StringMatch, text: string): boolean {
-  switch (match.kind) {
-    case 'exact':
-      return text === match.value;
-    case 'prefix':
-      return text.startsWith(match.value);
-    case 'suffix':
-      return text.endsWith(match.value);
-    case 'presence':
-      return text !== '';
-  }
-}
-
-const template = /\{\*\*?\}/;
-
-/** `{*}` is one segment, `{**}` any number of them. */
 function pathTest(value: string): TextTest {
-  if (!template.test(value)) return textTest(value);
-  const parts = value.split(/(\{\*\*?\})/).map((part) => {
-    if (part === '{*}') return '[^/]+';
-    return part === '{**}' ? '.*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  });
-  const pattern = new RegExp(`^${parts.join('')}$`);
-  return (text) => text !== undefined && pattern.test(text);
+  if (!isPathTemplate(value)) return textTest(value);
+  const fits = compilePathTemplate(value);
+  return (text) => text !== undefined && fits(text);
 }
