@@ -19,7 +19,7 @@ export const maxHeadBytes = 32 * 1024;
 const headEnd = Buffer.from('\r\n\r\n');
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const requestLine = new RegExp(`^(${token}) (\\S+) HTTP/1\\.([01])$`);
-const headerLine = new RegExp(`^(${token}):[ \\t]*(.*?)[ \\t]*$`);
+const headerLine = new RegExp(`^(${token}):(.*)$`);
 /** Meant for this hop only, or replaced below. */
 const ownHeaders = new Set(['host', 'connection', 'proxy-connection', 'keep-alive', 'proxy-authorization', 'te']);
 
@@ -43,8 +43,20 @@ export function parseProxyRequest(bytes: Buffer): ProxyRequest {
       ? malformed(`"${target}" is not host:port`)
       : { kind: 'connect', target: authority, headBytes };
   }
-  const pairs = headers.map((match): Header => [match?.[1] ?? '', match?.[2] ?? '']);
+  const pairs = headers.map((match): Header => [match?.[1] ?? '', trimBlanks(match?.[2] ?? '')]);
   return forwardRequest({ method, url: target, minor: minor ?? '1', headers: pairs, headBytes });
+}
+
+/** Not by a pattern: that would try each blank within the value as its end, up to its last. */
+function trimBlanks(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text[start])) start += 1;
+  while (end > start && isBlank(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(letter: string | undefined): boolean {
+  return letter === ' ' || letter === '\t';
 }
 
 type Header = readonly [name: string, value: string];

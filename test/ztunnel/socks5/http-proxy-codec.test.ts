@@ -46,6 +46,16 @@ t.test('an upgrade goes on to the origin', async (t) => {
   t.match(request.kind === 'forward' && request.originHead.toString(), /Upgrade: websocket\r\nConnection: Upgrade\r\n/);
 });
 
+t.test('blanks around a value are dropped, those within it stay, however many they are', async (t) => {
+  const inner = `y${' '.repeat(30_000)}z`;
+  const parsed = parseProxyRequest(Buffer.from(`GET http://shop/ HTTP/1.1\r\nx: \t ${inner} \t\r\nempty: \t\r\n\r\n`));
+  t.equal(parsed.kind, 'forward');
+  if (parsed.kind !== 'forward') return;
+  const lines = parsed.originHead.toString('latin1').split('\r\n');
+  t.ok(lines.includes(`x: ${inner}`));
+  t.ok(lines.includes('empty: '));
+});
+
 t.test('every shorter part of a head waits for the rest', async (t) => {
   const head = 'GET http://a/ HTTP/1.1\r\nA: b\r\n\r\n';
   for (let length = 0; length < head.length; length++) t.equal(parse(head.slice(0, length)).kind, 'incomplete');
