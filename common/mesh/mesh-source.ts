@@ -15,6 +15,16 @@ export interface MeshUpdate {
   readonly removedPolicies: readonly string[];
 }
 
+/** What an update with something begins with: `{ ...nothing, workloads }`. */
+export const nothing: MeshUpdate = {
+  workloads: [],
+  services: [],
+  policies: [],
+  removedWorkloads: [],
+  removedServices: [],
+  removedPolicies: [],
+};
+
 /** Everything there is, at once: what a derivation from manifests gives. */
 export interface MeshSnapshot {
   readonly workloads: readonly Workload[];

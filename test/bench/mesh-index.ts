@@ -1,10 +1,12 @@
 // The mesh in memory: what workloads cost when several threads read them, how long look-ups take there, and how long a change
 // takes to be seen in every thread. usage: npm run bench -- mesh-index [--workloads N] [--threads N] [--json FILE]
+
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { nothing } from '../../common/mesh/mesh-source.ts';
 import type { Service } from '../../common/mesh/service.ts';
 import { serviceKey } from '../../common/mesh/service.ts';
 import { type MeshMemory, meshMemoryBytes } from '../../common/mesh/shared/mesh-memory.ts';
@@ -21,15 +23,6 @@ const perNamespace = 1_000;
 const perNode = 100;
 /** Destinations of one node's connections: what is warm. */
 const warmCount = 500;
-const nothing = {
-  workloads: [],
-  services: [],
-  policies: [],
-  removedWorkloads: [],
-  removedServices: [],
-  removedPolicies: [],
-};
-
 interface Figures {
   readonly workloadByAddressUs: number;
   readonly serviceWithEndpointsUs: number;

@@ -1,6 +1,7 @@
 // Which identities a node fetches certificates for ahead, and when it lets go of them.
 import t from 'tap';
 import { createMeshIndex } from '../../common/mesh/mesh-index.ts';
+import { nothing } from '../../common/mesh/mesh-source.ts';
 import type { Workload, WorkloadUid } from '../../common/mesh/workload.ts';
 import { watchNodeIdentities } from '../../ztunnel/node-identities.ts';
 import { aWorkload } from '../support/mesh-objects.ts';
@@ -13,7 +14,6 @@ function setUp() {
     onCome: ({ uri }) => void told.push(`+${uri.split('/').at(-1)}`),
     onGone: ({ uri }) => void told.push(`-${uri.split('/').at(-1)}`),
   });
-  const nothing = { services: [], policies: [], removedServices: [], removedPolicies: [] };
   const apply = (workloads: readonly Workload[], removed: readonly string[] = []) =>
     writer.apply({ ...nothing, workloads, removedWorkloads: removed as readonly WorkloadUid[] });
   const takeTold = () => told.splice(0).join(' ');

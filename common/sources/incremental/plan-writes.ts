@@ -1,7 +1,7 @@
 // In which order a large difference is written into the index, so that it can be done in small steps and no workload is without
 // its policies at any moment. Differences in; updates out, each to be applied whole. What is small is one update.
 import type { AuthorizationPolicy } from '../../mesh/authorization-policy.ts';
-import type { MeshUpdate } from '../../mesh/mesh-source.ts';
+import { type MeshUpdate, nothing } from '../../mesh/mesh-source.ts';
 import type { Service } from '../../mesh/service.ts';
 import type { Workload, WorkloadUid } from '../../mesh/workload.ts';
 import type { ValueChange } from './unit-outputs.ts';
@@ -141,15 +141,6 @@ function turnOf(
   }
   return turn ?? 'after';
 }
-
-const nothing: MeshUpdate = {
-  workloads: [],
-  services: [],
-  policies: [],
-  removedWorkloads: [],
-  removedServices: [],
-  removedPolicies: [],
-};
 
 function whole(
   workloads: SortedValues<WorkloadUid, Workload>,

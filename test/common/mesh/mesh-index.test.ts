@@ -1,15 +1,7 @@
 import t from 'tap';
+import { nothing } from '../../../common/mesh/mesh-source.ts';
 import { serviceKey } from '../../../common/mesh/service.ts';
 import { aPolicy, aService, at, aWorkload, meshOf, ports } from '../../support/mesh-objects.ts';
-
-const nothing = {
-  workloads: [],
-  services: [],
-  policies: [],
-  removedWorkloads: [],
-  removedServices: [],
-  removedPolicies: [],
-};
 
 t.test('listeners hear of a batch once, after it is applied', (t) => {
   const index = meshOf({});

@@ -2,6 +2,7 @@
 import t from 'tap';
 import type { DemandOutcome } from '../../../common/mesh/mesh-demand.ts';
 import { createMeshIndex } from '../../../common/mesh/mesh-index.ts';
+import { nothing } from '../../../common/mesh/mesh-source.ts';
 import type { MeshView } from '../../../common/mesh/mesh-view.ts';
 import type { Workload } from '../../../common/mesh/workload.ts';
 import { learnCaller, learnMissed } from '../../../ztunnel/connections/learn-missed.ts';
@@ -14,7 +15,6 @@ const nameAt = (mesh: MeshView, ip: string) => mesh.workloadByAddress('', at(ip)
 function setUp(answer: (names: readonly string[]) => readonly Workload[] | DemandOutcome) {
   const asked: string[] = [];
   const mesh = createMeshIndex();
-  const nothing = { services: [], policies: [], removedWorkloads: [], removedServices: [], removedPolicies: [] };
   const learnAll = (workloads: readonly Workload[]) => mesh.apply({ ...nothing, workloads });
   const ask = async (names: readonly string[]): Promise<DemandOutcome> => {
     asked.push(names.join(' '));

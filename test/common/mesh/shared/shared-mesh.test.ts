@@ -4,7 +4,7 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { createMeshIndex, type MeshIndex } from '../../../../common/mesh/mesh-index.ts';
-import type { MeshUpdate } from '../../../../common/mesh/mesh-source.ts';
+import { type MeshUpdate, nothing } from '../../../../common/mesh/mesh-source.ts';
 import type { MeshView } from '../../../../common/mesh/mesh-view.ts';
 import { meshMemoryBytes } from '../../../../common/mesh/shared/mesh-memory.ts';
 import { createSharedMesh, openSharedMesh } from '../../../../common/mesh/shared/shared-mesh.ts';
@@ -14,15 +14,6 @@ import { addresses, hostnames, names, namespaces, networks, nodes, randomMesh } 
 import type { ReaderOrder, ReaderReport } from '../../../support/shared-mesh-reader.ts';
 
 const readerFile = new URL('../../../support/shared-mesh-reader.ts', import.meta.url);
-const nothing: MeshUpdate = {
-  workloads: [],
-  services: [],
-  policies: [],
-  removedWorkloads: [],
-  removedServices: [],
-  removedPolicies: [],
-};
-
 /** Everything that can be asked, of keys that are there and of keys that are not. */
 function answersOf(mesh: MeshView): unknown[] {
   const clients = [undefined, ...namespaces];

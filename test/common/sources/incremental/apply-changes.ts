@@ -1,16 +1,7 @@
 // Changes given to the incremental mesh, and everything that it writes for them as one update.
-import type { MeshUpdate } from '../../../../common/mesh/mesh-source.ts';
+import { type MeshUpdate, nothing } from '../../../../common/mesh/mesh-source.ts';
 import type { IncrementalMesh } from '../../../../common/sources/incremental/incremental-mesh.ts';
 import type { ObjectChange } from '../../../../common/sources/incremental/resource-store.ts';
-
-export const nothing: MeshUpdate = {
-  workloads: [],
-  services: [],
-  policies: [],
-  removedWorkloads: [],
-  removedServices: [],
-  removedPolicies: [],
-};
 
 /** @throws where they are not written at once */
 export function applyChanges(mesh: IncrementalMesh, changes: readonly ObjectChange[]): MeshUpdate {

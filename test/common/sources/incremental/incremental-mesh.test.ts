@@ -1,7 +1,7 @@
 // The mesh that follows changes is the mesh derived from what there is, after any sequence of changes.
 import t, { type Test } from 'tap';
 import { createMeshIndex } from '../../../../common/mesh/mesh-index.ts';
-import type { MeshSnapshot } from '../../../../common/mesh/mesh-source.ts';
+import { type MeshSnapshot, nothing } from '../../../../common/mesh/mesh-source.ts';
 import { deriveMesh } from '../../../../common/sources/derive/derive-mesh.ts';
 import { defaultMeshSettings, type MeshSettings } from '../../../../common/sources/derive/mesh-settings.ts';
 import { wdsJson } from '../../../../common/sources/derive/wds-json.ts';
@@ -12,7 +12,7 @@ import { formatResourceProblem } from '../../../../common/sources/resource-probl
 import { type LastGood, readResources } from '../../../../common/sources/resources.ts';
 import { randomFrom } from '../../../support/random-from.ts';
 import { objectsOf } from '../from-yaml.ts';
-import { applyChanges, nothing } from './apply-changes.ts';
+import { applyChanges } from './apply-changes.ts';
 import { pick, type Random, randomObject } from './random-objects.ts';
 
 const put = (object: KubernetesObject): ObjectChange => ({ kind: 'put', object });
