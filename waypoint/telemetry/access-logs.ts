@@ -22,7 +22,7 @@ export interface AccessLogsOptions {
   /** Where an access log goes, by path. */
   readonly output: (path: string) => LogSink;
   readonly collectors: CollectorSinks;
-  /** In Istio's default format to standard output, whatever the resources say. */
+  /** In Istio's default format to standard output, where the resources ask for no log. */
   readonly accessLog: 'on' | 'off';
 }
 
