@@ -46,12 +46,15 @@ function dumpOfBoth(config: ZtunnelConfig) {
   };
 }
 
-function dumpPorts({ explicitEntry, ports }: ZtunnelConfig) {
+function dumpPorts({ explicitEntry, mode, ports }: ZtunnelConfig) {
+  // As in node-servers.ts: where pods are addresses of one machine, nothing listens for others.
+  const serving = (port: number) =>
+    mode.kind === 'explicit' ? { Localhost: [true, port] } : { SocketAddr: `[::]:${port}` };
   const socks5 = explicitEntry === 'on' ? podPorts.socks5 : undefined;
   return {
     adminAddr: { Localhost: [true, ports.admin] },
-    statsAddr: { SocketAddr: `[::]:${ports.metrics}` },
-    readinessAddr: { SocketAddr: `[::]:${ports.readiness}` },
+    statsAddr: serving(ports.metrics),
+    readinessAddr: serving(ports.readiness),
     inboundAddr: `[::]:${podPorts.inbound}`,
     inboundPlaintextAddr: `[::]:${podPorts.inboundPlaintext}`,
     outboundAddr: `[::]:${podPorts.outbound}`,

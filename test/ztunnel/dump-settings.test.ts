@@ -43,6 +43,18 @@ t.test('windows, frame size and streams of a tunnel are shown as they are set', 
   });
 });
 
+t.test('where servers listen is told as it is', async (t) => {
+  const listening = (mode: string): unknown => {
+    const { adminAddr, statsAddr, readinessAddr } = JSON.parse(
+      dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', PROXY_MODE: mode }),
+    );
+    return [adminAddr, statsAddr, readinessAddr];
+  };
+  const loopback = (port: number) => ({ Localhost: [true, port] });
+  t.same(listening('shared'), [loopback(15_000), { SocketAddr: '[::]:15020' }, { SocketAddr: '[::]:15021' }]);
+  t.same(listening('explicit'), [loopback(15_000), loopback(15_020), loopback(15_021)]);
+});
+
 t.test('one workload, no mark and no capture are told', async (t) => {
   const workload = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart', ENABLE_ORIG_SRC: 'false' };
   t.match(JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', ...workload })), {
