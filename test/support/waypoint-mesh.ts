@@ -50,6 +50,18 @@ export interface WaypointMesh {
 }
 
 const name = 'podinfo-waypoint';
+
+/** What each mesh needs: the namespace `podinfo`, enrolled, and its waypoint. */
+export const waypointManifest = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: podinfo, labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: ${name} } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: ${name}, namespace: podinfo }
+spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
+`;
 const trustDomain = 'cluster.local';
 
 /** @param unready pods that count as not ready, by name prefix */

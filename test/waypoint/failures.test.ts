@@ -4,22 +4,9 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
 import { record } from '../support/recording-sink.ts';
-import { startWaypointMesh, type WaypointMesh } from '../support/waypoint-mesh.ts';
+import { startWaypointMesh, type WaypointMesh, waypointManifest } from '../support/waypoint-mesh.ts';
 
 const manifest = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: podinfo-waypoint, namespace: podinfo }
-spec:
-  gatewayClassName: istio-waypoint
-  listeners: [{ name: mesh, port: 15008, protocol: HBONE }]
----
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: podinfo
-  labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: podinfo-waypoint }
----
 apiVersion: v1
 kind: Service
 metadata: { name: app, namespace: podinfo }
@@ -45,7 +32,7 @@ metadata: { name: curl, namespace: podinfo, labels: { app: curl } }
 spec: { serviceAccountName: curl, containers: [{ name: curl, image: curl }] }
 `;
 
-const mesh = await startWaypointMesh(t, [manifest]);
+const mesh = await startWaypointMesh(t, [waypointManifest, manifest]);
 
 /** Lines of scope `access` since the last call; waits for the first. */
 let seen = 0;

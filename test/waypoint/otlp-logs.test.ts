@@ -4,22 +4,9 @@ import { createServer } from 'node:http';
 import t from 'tap';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { record } from '../support/recording-sink.ts';
-import { startWaypointMesh } from '../support/waypoint-mesh.ts';
+import { startWaypointMesh, waypointManifest } from '../support/waypoint-mesh.ts';
 
 const manifest = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: podinfo-waypoint, namespace: podinfo }
-spec:
-  gatewayClassName: istio-waypoint
-  listeners: [{ name: mesh, port: 15008, protocol: HBONE }]
----
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: podinfo
-  labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: podinfo-waypoint }
----
 apiVersion: v1
 kind: Namespace
 metadata: { name: o11y, labels: { istio.io/dataplane-mode: ambient } }
@@ -76,7 +63,7 @@ spec:
     filter: { expression: "!has(request.path) || request.path != '/quiet'" }
 `;
 
-const mesh = await startWaypointMesh(t, [manifest]);
+const mesh = await startWaypointMesh(t, [waypointManifest, manifest]);
 const app = createServer((request, response) => response.end(request.url)).listen(8080, mesh.podIp('app'));
 await once(app, 'listening');
 t.teardown(() => {

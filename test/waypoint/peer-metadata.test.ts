@@ -7,7 +7,7 @@ import { decodePeerMetadata, encodePeerMetadata } from '../../common/peer/peer-h
 import { ByteStreamDuplex } from '../../waypoint/http/byte-stream-duplex.ts';
 import { type SidecarStream, startSidecarServer } from '../support/fake-sidecar.ts';
 import { ratingsFrame, ratingsPeer } from '../support/peer-frames.ts';
-import { startWaypointMesh, type WaypointMesh } from '../support/waypoint-mesh.ts';
+import { startWaypointMesh, type WaypointMesh, waypointManifest } from '../support/waypoint-mesh.ts';
 
 const pod = (name: string, more: string): string => `
 apiVersion: apps/v1
@@ -27,15 +27,6 @@ spec:
   ports: [{ name: http, port: 80, targetPort: 9898 }, { name: tcp-db, port: 3306, targetPort: 3306 }]
 ---`;
 const manifests = `
-apiVersion: v1
-kind: Namespace
-metadata: { name: podinfo, labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: podinfo-waypoint } }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: podinfo-waypoint, namespace: podinfo }
-spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
----
 ${pod('curl', '')}
 ${pod('ambient', '')}
 ${pod('guarded', ', istio.io/dataplane-mode: none, security.istio.io/tlsMode: istio')}
@@ -72,7 +63,7 @@ async function application(t: Test, host: string, heads: http.IncomingHttpHeader
 }
 
 t.test('at a waypoint', async (t) => {
-  const mesh = await startWaypointMesh(t, [manifests]);
+  const mesh = await startWaypointMesh(t, [waypointManifest, manifests]);
 
   await t.test('metadata never reaches an application, nor a client who told none', async (t) => {
     const heads: http.IncomingHttpHeaders[] = [];

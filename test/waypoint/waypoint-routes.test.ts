@@ -8,7 +8,7 @@ import { parsePrometheusText } from '../../deploy/local/prometheus-text.ts';
 import { ByteStreamDuplex } from '../../waypoint/http/byte-stream-duplex.ts';
 import { record } from '../support/recording-sink.ts';
 import { routeManifest } from '../support/route-manifests.ts';
-import { startWaypointMesh, type WaypointMesh } from '../support/waypoint-mesh.ts';
+import { startWaypointMesh, type WaypointMesh, waypointManifest } from '../support/waypoint-mesh.ts';
 
 const deployment = (name: string, app: string, version: string) => `
 apiVersion: apps/v1
@@ -22,15 +22,6 @@ spec:
 ---`;
 
 const manifests = `
-apiVersion: v1
-kind: Namespace
-metadata: { name: podinfo, labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: podinfo-waypoint } }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: podinfo-waypoint, namespace: podinfo }
-spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
----
 apiVersion: v1
 kind: Service
 metadata: { name: shop, namespace: podinfo }
@@ -66,7 +57,7 @@ async function serve(t: Test, mesh: WaypointMesh, pod: string, port: number, mak
 }
 
 async function startShop(t: Test, ...routes: readonly string[]): Promise<WaypointMesh> {
-  const mesh = await startWaypointMesh(t, [manifests, ...routes], { ACCESS_LOG: 'true' });
+  const mesh = await startWaypointMesh(t, [waypointManifest, manifests, ...routes], { ACCESS_LOG: 'true' });
   for (const version of ['v1', 'v2']) {
     await serve(t, mesh, `shop-${version}`, 8080, () =>
       http.createServer({ keepAliveTimeout: 1 }, (_, response) => response.end(version)),
@@ -144,15 +135,15 @@ t.test('a subset that no pod is of has no endpoint, and one that is not known is
   t.equal(await get(mesh), '503 no healthy upstream');
   t.equal((await labelsOf(mesh, 'istio_requests_total', { response_flags: 'UH' })).length, 1);
   t.match(mesh.logged.join(''), /none of the 2 endpoints of service .* is of subset v3 \(version=v3\)/);
-  await mesh.write(manifests, toSubset('http', 'v9'));
+  await mesh.write(waypointManifest, manifests, toSubset('http', 'v9'));
   t.equal(await get(mesh), '503 ');
   t.equal((await labelsOf(mesh, 'istio_requests_total', { response_flags: 'NC', response_code: '503' })).length, 1);
   const onlyThere = `hosts: [shop]
 http: [{ match: [{ uri: { exact: /there } }], route: [{ destination: { host: shop, subset: v1 } }] }]`;
-  await mesh.write(manifests, routeManifest('VirtualService', 'shop', onlyThere, 'podinfo'));
+  await mesh.write(waypointManifest, manifests, routeManifest('VirtualService', 'shop', onlyThere, 'podinfo'));
   t.equal(await get(mesh, '/there'), '200 v1');
   t.equal(await get(mesh, '/elsewhere'), '404 ');
   t.equal((await labelsOf(mesh, 'istio_requests_total', { response_flags: 'NR', response_code: '404' })).length, 1);
-  await mesh.write(manifests, toSubset('tcp', 'v9'));
+  await mesh.write(waypointManifest, manifests, toSubset('tcp', 'v9'));
   t.equal(await connect(mesh), '', 'reset before a byte');
 });
