@@ -1,8 +1,11 @@
 // The Recorder of a thread that has no metrics page: it keeps what was added until it is told to another thread, whose series
-// are the ones that are bounded and shown. In: amounts. Out: batches. A series that nobody holds leaves after a while.
+// are the ones that are shown. In: amounts. Out: batches. A series that nobody holds leaves after a while; one that finds no room is
+// counted where that thread would count it, among those that overflow.
 import { LabelSets } from './label-sets.ts';
+import { overflowValue } from './metric-family.ts';
 import type { HistogramSeries, LabelValues, MetricDefinition, Recorder, Series } from './recorder.ts';
 import type { NewSeries, SeriesBatch } from './series-batch.ts';
+import { defaultSeriesBounds } from './series-bounds.ts';
 
 export interface BatchRecorder extends Recorder {
   /** What was added since the last time. */
@@ -12,21 +15,26 @@ export interface BatchRecorder extends Recorder {
 /** A series that comes back soon need not be named again. */
 const idleMs = 60_000;
 
-/** @param now milliseconds that only grow */
-export function createBatchRecorder(now: () => number): BatchRecorder {
-  return new PendingSeries(now);
+/**
+ * @param now milliseconds that only grow
+ * @param maxSeries of one metric; its overflow series comes on top
+ */
+export function createBatchRecorder(now: () => number, maxSeries = defaultSeriesBounds.maxSeries): BatchRecorder {
+  return new PendingSeries(now, maxSeries);
 }
 
 class PendingSeries implements BatchRecorder {
   readonly #now: () => number;
+  readonly #maxSeries: number;
   readonly #sets = new LabelSets();
   /** By name, then by labels. */
   readonly #byName = new Map<string, Map<string, HeldSeries>>();
   #added: NewSeries[] = [];
   #lastId = 0;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, maxSeries: number) {
     this.#now = now;
+    this.#maxSeries = maxSeries;
   }
 
   counter(metric: MetricDefinition, values: LabelValues): Series {
@@ -66,12 +74,16 @@ class PendingSeries implements BatchRecorder {
     const { name, labelNames } = definition;
     let ofName = this.#byName.get(name);
     if (ofName === undefined) this.#byName.set(name, (ofName = new Map()));
-    const key = this.#sets.keyOf(labelNames, values);
+    let [key, shown] = [this.#sets.keyOf(labelNames, values), values];
+    if (!ofName.has(key) && ofName.size >= this.#maxSeries) {
+      shown = labelNames.map(() => overflowValue);
+      key = this.#sets.keyOf(labelNames, shown);
+    }
     let series = ofName.get(key);
     if (series === undefined) {
       series = new HeldSeries(++this.#lastId, definition.kind, this.#now());
       ofName.set(key, series);
-      this.#added.push({ id: series.id, definition, values });
+      this.#added.push({ id: series.id, definition, values: shown });
     }
     series.holders += 1;
     return series;

@@ -20,7 +20,7 @@ const tell = (message: FromShard): void => parentPort?.postMessage(message);
 const questions = new PendingCalls();
 const lines = createForwardedLines((bundle, dropped) => tell({ kind: 'lines', lines: bundle, dropped }));
 const logging = createLogging({ format: config.logFormat, directives, sink: lines });
-const recorder = createBatchRecorder(() => performance.now());
+const recorder = createBatchRecorder(() => performance.now(), config.series.maxSeries);
 const mesh = openSharedMesh(memory);
 const certificates = createRemoteCertificates({ ask: askCertificate, now: Date.now });
 const demand = config.addresses === 'on-demand' ? { ask: askMesh } : undefined;

@@ -86,3 +86,19 @@ t.test('the gauges of a thread that is lost are taken back, its counters stay', 
   t.match(page, /g\{a="x"\} 5/);
   t.match(page, /c_total\{a="x"\} 3/);
 });
+
+t.test('labels without end keep so many series; the total stays exact', async (t) => {
+  const metrics = createMetricsRegistry();
+  const sink = createBatchSink({ recorder: metrics.recorder });
+  const batches = createBatchRecorder(() => 0, 3);
+  for (let label = 0; label < 50; label++) addOnce(batches.counter(counter, [String(label)]), 2);
+  addOnce(batches.counter(counter, ['1']), 1);
+  const batch = batches.take();
+  t.equal(batch.added.length, 4, 'three, and that of all others');
+  sink.add(batch);
+  const { body } = await metrics.exposition(undefined);
+  t.same(
+    body.split('\n').filter((line) => line.startsWith('c_total{')),
+    ['c_total{a="0"} 2', 'c_total{a="1"} 3', 'c_total{a="2"} 2', 'c_total{a="overflow"} 94'],
+  );
+});
