@@ -9,8 +9,9 @@ export type TrafficVerdict =
   /** `details`: for %RESPONSE_CODE_DETAILS%; `reason`: for people. */
   | { readonly kind: 'deny'; readonly details: string; readonly reason: string };
 
-/** How many policies a reason names. */
+/** How many policies a reason names, and how much of what a client sent. */
 const maxNamed = 3;
+const longestShown = 300;
 
 export function authorizeTraffic(policies: readonly AttachedPolicy[], facts: TrafficFacts): TrafficVerdict {
   for (const policy of policies) {
@@ -46,5 +47,7 @@ function matchingRule({ rules, action }: AttachedPolicy, facts: TrafficFacts): n
 function describe(facts: TrafficFacts): string {
   const { http } = facts;
   const connection = describeConnection(facts);
-  return http === undefined ? connection : `${http.method} ${http.path} of ${connection}`;
+  if (http === undefined) return connection;
+  const asked = `${http.method} ${http.path}`.slice(0, longestShown);
+  return `${asked} of ${connection}`;
 }

@@ -126,3 +126,9 @@ t.test('what cannot be told here admits nobody and denies more', async (t) => {
     ),
   );
 });
+
+t.test('a reason shows only the beginning of a long path', async (t) => {
+  const verdict = authorizeTraffic([policy('action: ALLOW')], request({ path: `/${'a'.repeat(60_000)}` }));
+  t.equal(verdict.kind, 'deny');
+  if (verdict.kind === 'deny') t.ok(verdict.reason.length < 1_000, `${verdict.reason.length} characters`);
+});
