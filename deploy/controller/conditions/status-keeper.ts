@@ -39,7 +39,7 @@ const idleMs = 600_000;
 
 const writes: MetricDefinition = {
   name: 'ambientd_controller_status_writes_total',
-  help: 'Statuses of objects that were written, by outcome.',
+  help: 'Statuses of objects that were to be written, by outcome: written or failed',
   kind: 'counter',
   labelNames: ['outcome'],
 };
