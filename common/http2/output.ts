@@ -1,12 +1,14 @@
-// What a session has to send, in order: control frames at once, DATA of the ready streams in turns, as far as windows allow.
+// What a session has to send, in order: control frames at once, then DATA of streams that have little, then of the others in turns.
 // In: frames and ready streams. Out: buffers for one write; payloads of DATA are the application's own buffers.
 import { withHeadroom } from '../net/read-buffers.ts';
 import type { SendWindow } from './flow-control.ts';
 import { flags, frameHeaderBytes, frameTypes, writeFrameHeader } from './frame-codec.ts';
 import type { StreamState } from './stream-state.ts';
 
-/** One stream's share of a turn, so that a bulk stream does not keep small ones waiting. */
+/** One stream's share of a turn. Less costs more CPU, and a message no longer waits for these turns. */
 const turnBytes = 256 * 1024;
+/** Streams with no more than this go before those that are in line with more: a message does not wait for bulk. */
+const littleBytes = 16 * 1024;
 /** A stream's queue below this lets its writer go on. */
 const writerLowBytes = 128 * 1024;
 export const writerHighBytes = 256 * 1024;
@@ -54,30 +56,62 @@ export class Output {
   ): SentDuringTake {
     out.push(...this.control);
     this.control = [];
-    const writable: StreamState[] = [];
-    const ended: StreamState[] = [];
-    let budget = budgetBytes;
-    for (const stream of this.ready) {
-      if (budget <= 0) break;
-      const limit = Math.min(stream.sendWindow.available, connection.available, maxFrameBytes, turnBytes, budget);
-      const wanted = stream.queue.bytes;
-      // A connection out of window keeps its streams in line; a stream out of window leaves it until its window grows.
-      if (wanted > 0 && connection.available <= 0 && stream.sendWindow.available > 0) continue;
-      this.ready.delete(stream);
-      if (wanted > 0 && limit <= 0) continue;
-      const sent = putData(stream, limit, out, spent);
-      budget -= sent;
-      stream.sendWindow.take(sent);
-      connection.take(sent);
-      if (stream.sending === 'ended') ended.push(stream);
-      else if (stream.queue.bytes > 0 && stream.sendWindow.available > 0) this.ready.add(stream);
-      if (stream.writer === 'waiting' && hasRoom(stream)) {
-        stream.writer = 'free';
-        writable.push(stream);
+    const round: Round = {
+      budget: budgetBytes,
+      mostBytes: Math.min(maxFrameBytes, turnBytes),
+      connection,
+      out,
+      spent,
+      writable: [],
+      ended: [],
+    };
+    if (this.ready.size > 1) {
+      // A half at most, so that many with little do not keep out one with much.
+      for (const stream of this.ready) {
+        if (round.budget <= budgetBytes / 2) break;
+        if (stream.queue.bytes <= littleBytes) this.serve(stream, round);
       }
     }
-    return { writable, ended };
+    for (const stream of this.ready) {
+      if (round.budget <= 0) break;
+      this.serve(stream, round);
+    }
+    return round;
   }
+
+  /** One turn of one stream. */
+  private serve(stream: StreamState, round: Round): void {
+    const { connection, out, spent } = round;
+    const limit = Math.min(stream.sendWindow.available, connection.available, round.mostBytes, round.budget);
+    const wanted = stream.queue.bytes;
+    // A connection out of window keeps its streams in line; a stream out of window leaves it until its window grows.
+    if (wanted > 0 && connection.available <= 0 && stream.sendWindow.available > 0) return;
+    this.ready.delete(stream);
+    if (wanted > 0 && limit <= 0) return;
+    const sent = putData(stream, limit, out, spent);
+    round.budget -= sent;
+    stream.sendWindow.take(sent);
+    connection.take(sent);
+    if (stream.sending === 'ended') round.ended.push(stream);
+    else if (stream.queue.bytes > 0 && stream.sendWindow.available > 0) this.ready.add(stream);
+    if (stream.writer === 'waiting' && hasRoom(stream)) {
+      stream.writer = 'free';
+      round.writable.push(stream);
+    }
+  }
+}
+
+/** One `take`. */
+interface Round {
+  /** Bytes of DATA that may still go into this write. */
+  budget: number;
+  /** Of one frame. */
+  readonly mostBytes: number;
+  readonly connection: SendWindow;
+  readonly out: Buffer[];
+  readonly spent: Buffer[];
+  readonly writable: StreamState[];
+  readonly ended: StreamState[];
 }
 
 function hasRoom({ queue }: StreamState): boolean {

@@ -28,6 +28,8 @@ export interface PodSocketFactoryOptions {
 }
 
 const backlog = 1024;
+/** Without it the kernel takes megabytes: a message beside bulk came four times as late (test/bench/tunnel.ts, mouse8). */
+const unsentBytes = 128 * 1024;
 /** `manualStart` is not in node's documentation: without it node would read from the socket before it is connected. */
 const podSocketOptions = { allowHalfOpen: true, noDelay: true, ...{ manualStart: true } };
 const anyV4 = addressOf(new Uint8Array(4));
@@ -56,6 +58,8 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
     listenSockets: async (options, onAccept) => {
       const name = listenName(options, '*');
       const { descriptor, transparent } = pod.openListener(options, name);
+      // Inherited by what is accepted.
+      pod.boundUnsent(descriptor);
       const acceptance = {
         options,
         transparent,
@@ -68,7 +72,9 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
       return await acceptConnections(server, name, acceptance, onAccept);
     },
     connectSocket: async (options) => {
-      const socket = new Socket({ ...podSocketOptions, fd: pod.openConnector(options) });
+      const descriptor = pod.openConnector(options);
+      pod.boundUnsent(descriptor);
+      const socket = new Socket({ ...podSocketOptions, fd: descriptor });
       const { ip: host, port } = options.to;
       return await whenConnected(socket, options, () => void socket.connect({ host, port }));
     },
@@ -224,6 +230,11 @@ class PodSockets {
         cause,
       });
     }
+  }
+
+  /** For sockets that many share: whatever comes waits behind all that the kernel has taken and cannot send yet. */
+  boundUnsent(descriptor: number): void {
+    this.calls.setOption(descriptor, linux.SOL_TCP, linux.TCP_NOTSENT_LOWAT, unsentBytes);
   }
 
   private keepAlive(descriptor: number): void {

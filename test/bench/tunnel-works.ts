@@ -9,14 +9,20 @@ export interface Figures {
   readonly units: number;
 }
 
+type LoadArgs = (seconds: number) => readonly (string | number)[];
+
 export interface Work {
-  readonly args: (seconds: number) => readonly (string | number)[];
+  readonly args: LoadArgs;
+  /** Goes on beside it, longer than it takes. */
+  readonly beside?: LoadArgs;
   readonly unit: 'GB/s' | '1/s' | 'µs';
   /** What CPU time is shared among. */
   readonly per: 'MB' | 'request' | 'connection';
 }
 
 const bulkBytes = 400_000_000;
+/** More than can be read in the time, of which the work begins in the second half second. */
+const elephants: LoadArgs = (seconds) => ['get', 8, 1e12, seconds + 1];
 
 export const works: Readonly<Record<string, Work>> = {
   up1: { args: () => ['up', 1, bulkBytes], unit: 'GB/s', per: 'MB' },
@@ -27,6 +33,8 @@ export const works: Readonly<Record<string, Work>> = {
   connect64: { args: (seconds) => ['rate', 64, seconds], unit: '1/s', per: 'connection' },
   fetch16: { args: (seconds) => ['get', 16, 100_000, seconds], unit: '1/s', per: 'connection' },
   answer8: { args: (seconds) => ['rs', 8, 65_536, seconds], unit: '1/s', per: 'request' },
+  mouse1: { args: (seconds) => ['pp', 1, 1024, seconds], unit: 'µs', per: 'request' },
+  mouse8: { args: (seconds) => ['pp', 1, 1024, seconds], beside: elephants, unit: 'µs', per: 'request' },
   ping1: { args: (seconds) => ['pp', 1, 1, seconds], unit: 'µs', per: 'request' },
 };
 

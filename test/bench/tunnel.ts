@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { TokenHolder } from '../../common/ca/authorize-request.ts';
 import { authorizeRequest } from '../../common/ca/authorize-request.ts';
@@ -19,7 +20,7 @@ import { ip } from '../support/pod-network.ts';
 import { countSystemCalls, describeCalls } from './count-system-calls-process.ts';
 import { cpuSeconds, median, pssMegabytes } from './process-figures.ts';
 import { compileLoadGenerator, type PairKind, type ProxyPair, startPair } from './proxy-pair.ts';
-import { readFigures, works } from './tunnel-works.ts';
+import { readFigures, type Work, works } from './tunnel-works.ts';
 
 const { values: options } = parseArgs({
   // The word that chose this benchmark.
@@ -142,11 +143,20 @@ function mainOf(folder: string): string {
   return existsSync(built) ? built : join(folder, 'ztunnel/main.ts');
 }
 
+async function runLoad(pair: ProxyPair, work: Work): Promise<string> {
+  const seconds = Number(options.seconds);
+  if (work.beside === undefined) return await pair.load(work.args(seconds));
+  const beside = pair.load(work.beside(seconds));
+  await setTimeout(500);
+  const [answer] = await Promise.all([pair.load(work.args(seconds)), beside]);
+  return answer;
+}
+
 async function measure(pair: ProxyPair, config: string, name: string, round: number): Promise<Sample> {
   const work = works[name];
   if (work === undefined) throw new Error(`unknown work ${name}: one of ${Object.keys(works).join(', ')}`);
   const before = cpuSeconds(pair.pids);
-  const load = () => pair.load(work.args(Number(options.seconds)));
+  const load = () => runLoad(pair, work);
   if (options['system-calls'] && pair.pids.length > 0) {
     const { result, calls } = await countSystemCalls(pair.pids, load);
     process.stdout.write(`${config} ${name}: ${describeCalls(calls, readFigures(work, result).units)}\n`);

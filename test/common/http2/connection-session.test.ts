@@ -525,7 +525,17 @@ t.test('streams share a turn: a bulk stream does not keep a small one waiting', 
   end.session.write(bulk, Buffer.alloc(1_000_000));
   end.session.write(small, Buffer.alloc(10));
   const order = end.sent().map((frame) => frame.streamId);
-  t.equal(order.indexOf(3), 1);
+  t.equal(order.indexOf(3), 0);
+});
+
+t.test('a message goes before what is in line with more, and many messages leave room for bulk', async (t) => {
+  const { session, streams } = servingSession(80);
+  session.receive(Buffer.concat([settings('00047fffffff000500100000'), encodeWindowUpdate(0, 1 << 28)]));
+  for (const [index, stream] of streams.entries()) session.write(stream, Buffer.alloc(index === 0 ? 250_000 : 10_000));
+  const write = framesIn(Buffer.concat(session.takeOutput(512 * 1024))).filter(({ type }) => type === frameTypes.DATA);
+  const bulk = write.findIndex(({ streamId }) => streamId === 1);
+  t.equal(bulk, 27, 'messages have the first half of a write of 512 KiB');
+  t.equal(write[bulk]?.payload.length, 250_000);
 });
 
 t.test('GOAWAY fails the streams after its last as unprocessed, and the earlier ones finish', async (t) => {
