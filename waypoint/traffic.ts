@@ -46,11 +46,23 @@ const noHealthyUpstream = {
   text: 'no healthy upstream',
 } as const;
 
+/** Of what a client sent, in a reason. */
+const longestShown = 300;
+
 /** As Envoy answers it. */
 function denied({ details, reason }: Denial) {
   return {
     refusal: { status: 403, flag: undefined, details, text: 'RBAC: access denied' },
     failure: new MeshError('AUTHORIZATION_DENIED', reason),
+  };
+}
+
+/** As Envoy answers it. No rule by path would mean it, and an application might take it for the path that it nearly is. */
+function malformed(path: string) {
+  const reason = `the path "${path.slice(0, longestShown)}" does not begin with a slash`;
+  return {
+    refusal: { status: 404, flag: undefined, details: 'absolute_path_rejected', text: '' },
+    failure: new MeshError('TARGET_MALFORMED', reason),
   };
 }
 
@@ -65,8 +77,8 @@ export function createTraffic(parts: TrafficParts): Traffic {
   const requests: RequestHandling = {
     now,
     chooseUpstream(downstream, { request }) {
-      const { target } = downstream;
-      const route = routing.forRequest(target, request, Math.random());
+      if (!request.path.startsWith('/')) return { kind: 'refused', routeName: '', ...malformed(request.path) };
+      const route = routing.forRequest(downstream.target, request, Math.random());
       const { routeName } = route;
       const denial = authorization.ofRequest(downstream, request);
       if (denial !== undefined) return { kind: 'refused', routeName, ...denied(denial) };
@@ -76,7 +88,7 @@ export function createTraffic(parts: TrafficParts): Traffic {
         return { kind: 'refused', routeName, refusal, failure: chosen.failure };
       }
       const { endpoint, backend } = chosen;
-      const protocol = chooseProtocol(appProtocolOf(target, backend), request.protocol, request.upgrade);
+      const protocol = chooseProtocol(appProtocolOf(downstream.target, backend), request.protocol, request.upgrade);
       const client = clients.clientFor(endpoint, protocol);
       return { kind: 'upstream', routeName, upstream: { ...endpoint, backend, protocol, client } };
     },

@@ -1,8 +1,10 @@
 // Every stream that a waypoint refuses, and every connection and request that fails there, has exactly one line of the log, with its code.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import * as http2 from 'node:http2';
 import { connect } from 'node:net';
 import t from 'tap';
+import { ByteStreamDuplex } from '../../waypoint/http/byte-stream-duplex.ts';
 import { record } from '../support/recording-sink.ts';
 import { startWaypointMesh, type WaypointMesh, waypointManifest } from '../support/waypoint-mesh.ts';
 
@@ -88,6 +90,20 @@ t.test('a request for which there is no endpoint', async (t) => {
   );
 });
 
+t.test('a request whose path does not begin with a slash, which no policy by path would mean', async (t) => {
+  const socket = new ByteStreamDuplex(await mesh.connect(`${mesh.serviceIp('app')}:80`));
+  const session = http2.connect('http://app', { createConnection: () => socket });
+  const request = session.request({ ':path': 'admin/users', ':scheme': 'any' });
+  const closed = once(request.resume(), 'close');
+  const [headers] = await once(request, 'response');
+  await closed;
+  session.close();
+  t.equal(headers[':status'], 404);
+  const lines = await nextLines();
+  t.equal(lines.length, 1);
+  t.match(lines[0], /request="GET admin\/users" response_code=404 .*code="TARGET_MALFORMED"/);
+});
+
 t.test('a request to an endpoint where nothing listens, and one that is cut off', async (t) => {
   for (const code of ['TUNNEL_REFUSED', 'CONNECTION_RESET']) {
     const app = createServer((request) => request.socket.destroy());
@@ -135,6 +151,7 @@ t.test('all of them are counted, by code', async (t) => {
     'ambientd_connection_failures_total{listener="waypoint",code="TLS_FAILED"} 1',
     'ambientd_connection_failures_total{listener="waypoint",code="TARGET_UNKNOWN"} 1',
     'ambientd_connection_failures_total{listener="waypoint",code="NO_HEALTHY_UPSTREAM"} 2',
+    'ambientd_connection_failures_total{listener="waypoint",code="TARGET_MALFORMED"} 1',
     'ambientd_connection_failures_total{listener="waypoint",code="TUNNEL_REFUSED"} 2',
     'ambientd_connection_failures_total{listener="waypoint",code="CONNECTION_RESET"} 1',
   ]);
