@@ -22,14 +22,18 @@ function pour(stream: ByteStream, onBytes: (bytes: number) => void): void {
 async function settles(t: Test, { client, server }: ConnectionPair): Promise<void> {
   const ends = [client.session, server.session] as const;
   while (ends.some(({ streams }) => streams.size > 0)) await new Promise((resolve) => setTimeout(resolve, 5));
-  const pairs = [ends, [...ends].reverse()] as const;
-  const agree = (): boolean =>
-    pairs.every(([from, to]) => from?.sendWindow.available === to?.receiveWindow.announcedBytes);
-  while (!agree()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const [one, other] = ends;
+  // Of the last frame the head may have come, and be accounted for, before its payload.
+  const isStill = (): boolean =>
+    one.sendWindow.available === other.receiveWindow.announcedBytes &&
+    other.sendWindow.available === one.receiveWindow.announcedBytes &&
+    ends.every(({ receiveWindow }) => receiveWindow.freeBytes === windowBytes);
+  for (let wait = 0; wait < 4_000 && !isStill(); wait++) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.ok(isStill(), 'both ends agree');
   for (const session of ends) {
     t.equal(session.receiveWindow.freeBytes, windowBytes, 'the whole window is free');
     t.equal(session.credit.heldBytes, 0, 'nothing is held');
-    t.ok(session.sendWindow.available > windowBytes / 2, 'and at least a half is known to the peer');
+    t.ok(session.sendWindow.available >= windowBytes / 2, 'and at least a half is known to the peer');
   }
 }
 
