@@ -83,7 +83,9 @@ export class HandleStream implements HandleEvents, AcceptedByteStream {
 
   write(chunk: Buffer): boolean {
     if (this.state !== 'open' || this.writing !== 'open') return false;
-    this.queue.push(chunk);
+    // Mostly there is one, for which `push` would make room for many.
+    if (this.queue.length === 0) this.queue = [chunk];
+    else this.queue.push(chunk);
     this.queuedBytes += chunk.length;
     if (this.inFlight === undefined) {
       if (chunk.length < gatherFromBytes || this.queuedBytes >= gatherToBytes) this.flush();
@@ -107,9 +109,8 @@ export class HandleStream implements HandleEvents, AcceptedByteStream {
     const chunks = this.queue;
     const bytes = this.queuedBytes;
     const [first] = chunks;
-    const result = writeTo(this.handle, chunks.length === 1 && first !== undefined ? first : chunks, (status) =>
-      this.wrote(status),
-    );
+    const bytesToWrite = chunks.length === 1 && first !== undefined ? first : chunks;
+    const result = writeTo(this.handle, bytesToWrite, this.written);
     if (result === 'pending') {
       this.inFlight = chunks;
       this.inFlightBytes = bytes;
@@ -153,7 +154,7 @@ export class HandleStream implements HandleEvents, AcceptedByteStream {
     this.closeIfEnded();
   }
 
-  private wrote(status: number): void {
+  private readonly written = (status: number): void => {
     if (this.state !== 'open') return;
     if (status < 0) return void this.fail(errorOf('write', status));
     for (const chunk of this.inFlight ?? []) release(chunk);
@@ -166,7 +167,7 @@ export class HandleStream implements HandleEvents, AcceptedByteStream {
       this.writer = 'free';
       this.sink?.onWritable();
     }
-  }
+  };
 
   private shutDown(): void {
     this.writing = 'shutting';

@@ -10,11 +10,12 @@ import type { NetworkNamespace } from './network-namespace-socket.ts';
 import { decodeSockaddr, encodeSockaddr } from './sockaddr-codec.ts';
 import type { AcceptedStream, ConnectOptions, ListenOptions, SocketFactory } from './socket-factory.ts';
 import { connectFailure, errnoOf, listenFailure } from './socket-failure.ts';
+import { dialStream } from './stream-dialer.ts';
 import type { TcpHandle } from './stream-handle-socket.ts';
 import { type SystemCalls, systemCalls } from './system-calls-socket.ts';
 import { acceptConnections, acceptedSocketOptions, listenName } from './tcp-accept-socket.ts';
 import { keepAlive, whenConnected } from './tcp-connect-socket.ts';
-import { dialHandle, listenHandles, localAddressOf, peerAddressOf } from './tcp-handle-socket.ts';
+import { listenHandles, localAddressOf, peerAddressOf } from './tcp-handle-socket.ts';
 
 export interface PodSocketFactoryOptions {
   /** The factory closes it. 'own' is the one this process lives in (dedicated mode). */
@@ -51,10 +52,7 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
         else if (handle.reset(ignore) !== 0) handle.close(ignore);
       });
     },
-    connectStream: async (options) => {
-      const handle = await dialHandle(pod.openConnector(options), options);
-      return new HandleStream(handle, options.to);
-    },
+    connectStream: (options) => dialStream((to) => pod.openConnector(to), options),
     listenSockets: async (options, onAccept) => {
       const name = listenName(options, '*');
       const { descriptor, transparent } = pod.openListener(options, name);

@@ -1,14 +1,11 @@
-// Accepts and dials TCP connections as handles, without an object of node:net each. In: prepared descriptors. Out: handles,
-// or MeshErrors that name the address. Hot path: test/bench/tunnel.ts (connect64).
+// Accepts TCP connections as handles, without an object of node:net each. In: prepared descriptors. Out: handles and their
+// addresses, or MeshErrors that name the address. Hot path: test/bench/tunnel.ts (connect64).
 
 import { Socket } from 'node:net';
-import { deadlinesAfter } from '../deadlines.ts';
-import type { MeshError } from '../errors.ts';
-import { formatSocketAddress, parseIp, type SocketAddress } from './address.ts';
-import type { ConnectOptions, Listener } from './socket-factory.ts';
-import { connectFailure, connectTimeout, listenFailure } from './socket-failure.ts';
-import { connectTo, createTcpHandle, errorOf, type HandleAddress, type TcpHandle } from './stream-handle-socket.ts';
-import { defaultConnectTimeoutMs } from './tcp-connect-socket.ts';
+import { parseIp, type SocketAddress } from './address.ts';
+import type { Listener } from './socket-factory.ts';
+import { listenFailure } from './socket-failure.ts';
+import { createTcpHandle, errorOf, type HandleAddress, type TcpHandle } from './stream-handle-socket.ts';
 
 export interface HandleListening {
   /** Bound, not yet listening; it belongs to the listener from now on. */
@@ -60,33 +57,6 @@ export function listenHandles(
   };
 }
 
-/** @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT */
-export function dialHandle(
-  descriptor: number,
-  { to, timeoutMs = defaultConnectTimeoutMs }: ConnectOptions,
-): Promise<TcpHandle> {
-  return new Promise((resolve, reject) => {
-    const handle = createTcpHandle('socket');
-    const deadlines = deadlinesAfter(timeoutMs);
-    const fail = (error: MeshError): void => {
-      deadlines.callOff(giveUp);
-      handle.close(() => {});
-      reject(error);
-    };
-    const refuse = (status: number): void => fail(connectFailure(formatSocketAddress(to), errorOf('connect', status)));
-    const giveUp = (): void => fail(connectTimeout(formatSocketAddress(to), timeoutMs));
-    deadlines.set(giveUp);
-    let status = handle.open(descriptor);
-    status ||= handle.setNoDelay(true);
-    status ||= connectTo(handle, to.ip, to.port, (outcome) => {
-      deadlines.callOff(giveUp);
-      if (outcome === 0) resolve(handle);
-      else if (outcome !== canceled) refuse(outcome);
-    });
-    if (status !== 0) refuse(status);
-  });
-}
-
 /** Paused and allowHalfOpen, as accepted sockets are. @param start is read before what comes */
 export function socketOfHandle(handle: TcpHandle, start: Buffer): Socket {
   // Not in node's documentation: a handle of libuv, and `pauseOnCreate` without which it would read at once.
@@ -97,9 +67,6 @@ export function socketOfHandle(handle: TcpHandle, start: Buffer): Socket {
   if (start.length > 0) socket.unshift(start);
   return socket;
 }
-
-/** What a connect ends with whose handle was closed: it has been told already. */
-const canceled = -125;
 
 /** Undefined when the peer has already reset the connection. */
 export function peerAddressOf(handle: TcpHandle): SocketAddress | undefined {
