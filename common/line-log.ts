@@ -12,8 +12,36 @@ export interface LogLine {
   address(name: string, value: string | undefined): void;
   text(name: string, value: string | undefined): void;
   number(name: string, value: number): void;
+  fields(fields: LineFields): void;
   /** Writes the line. */
   end(): void;
+}
+
+/** Fields that stand in many lines alike: their text is made once for each format. */
+export class LineFields {
+  readonly #write: (line: LogLine) => void;
+  #plain: string | undefined;
+  #json: string | undefined;
+
+  /** @param write what of the line is to be repeated; it does not end it */
+  constructor(write: (line: LogLine) => void) {
+    this.#write = write;
+  }
+
+  get plain(): string {
+    this.#plain ??= this.#textOf(new PlainLine(() => {}, ''));
+    return this.#plain;
+  }
+
+  get json(): string {
+    this.#json ??= this.#textOf(new JsonLine(() => {}, ''));
+    return this.#json;
+  }
+
+  #textOf(line: PlainLine | JsonLine): string {
+    this.#write(line);
+    return line.soFar;
+  }
 }
 
 export interface LineLog {
@@ -51,6 +79,10 @@ class PlainLine implements LogLine {
     this.#line = start;
   }
 
+  get soFar(): string {
+    return this.#line;
+  }
+
   address(name: string, value: string | undefined): void {
     if (value === undefined) return;
     this.#line += `${this.#gap}${name}=${formatAddress(value)}`;
@@ -68,6 +100,12 @@ class PlainLine implements LogLine {
     this.#gap = ' ';
   }
 
+  fields({ plain }: LineFields): void {
+    if (plain === '') return;
+    this.#line += this.#gap + plain;
+    this.#gap = ' ';
+  }
+
   end(): void {
     this.#write(`${this.#line}\n`);
   }
@@ -82,6 +120,10 @@ class JsonLine implements LogLine {
     this.#line = start;
   }
 
+  get soFar(): string {
+    return this.#line;
+  }
+
   address(name: string, value: string | undefined): void {
     this.text(name, value);
   }
@@ -92,6 +134,10 @@ class JsonLine implements LogLine {
 
   number(name: string, value: number): void {
     this.#line += `,"${name}":${value}`;
+  }
+
+  fields(fields: LineFields): void {
+    this.#line += fields.json;
   }
 
   end(): void {

@@ -1,6 +1,6 @@
 // Lines that are put together as text are the lines that a logger would write.
 import t from 'tap';
-import type { LineLog, LogLine } from '../../common/line-log.ts';
+import { LineFields, type LineLog, type LogLine } from '../../common/line-log.ts';
 import { parseDirectives } from '../../common/log-levels.ts';
 import { createLogging, type LoggingOptions } from '../../common/logger.ts';
 import { formatPlainLine } from '../../common/plain-log-line.ts';
@@ -36,6 +36,35 @@ t.test('plain: tabs, strings quoted, addresses and numbers bare, what does not e
     'connection complete',
     'src.addr=10.0.0.1:46238 src.workload="shell-7" bytes_sent=67 error="say \\"no\\"\\nand \\u0007 \u{1f600} \\ud800"\n',
   ]);
+});
+
+t.test('fields that are kept read as if they were written one by one, in either format', async (t) => {
+  const some = new LineFields((line) => {
+    line.address('dst.addr', '10.0.0.2:80');
+    line.text('dst.workload', 'say "no"');
+    line.text('dst.service', undefined);
+  });
+  const none = new LineFields(() => {});
+  for (const format of ['plain', 'json', 'plain'] as const) {
+    const { access, lines } = setUp(format);
+    for (const kept of [some, none]) {
+      const line = access.begin('info', 'connection complete');
+      line.fields(kept);
+      line.number('bytes_sent', 67);
+      line.fields(kept);
+      line.end();
+    }
+    const [withSome = '', withNone = ''] = lines;
+    if (format === 'plain') {
+      const text = 'dst.addr=10.0.0.2:80 dst.workload="say \\"no\\""';
+      t.equal(withSome.split('\t').at(-1), `${text} bytes_sent=67 ${text}\n`);
+      t.equal(withNone.split('\t').at(-1), 'bytes_sent=67\n');
+    } else {
+      const { 'dst.addr': address, 'dst.workload': workload, bytes_sent: sent } = JSON.parse(withSome);
+      t.same([address, workload, sent], ['10.0.0.2:80', 'say "no"', 67]);
+      t.match(JSON.parse(withNone), { bytes_sent: 67 });
+    }
+  }
 });
 
 t.test('JSON: level, time, scope and message, then the fields', async (t) => {

@@ -1,8 +1,10 @@
 // One line of the access log: what is known of a connection and how it ended in, the line's fields in ztunnel's order out
 // (ztunnel.md §11). What is not known is left out. `code` is ours: the permanent code behind the error's text.
 import { codeOf } from '../../common/errors.ts';
-import type { LogLine } from '../../common/line-log.ts';
+import { LineFields, type LogLine } from '../../common/line-log.ts';
+import { MadeBefore } from '../../common/made-before.ts';
 import { formatSocketAddress, type SocketAddress } from '../../common/net/address.ts';
+import type { PeerLabels } from '../../common/telemetry/tcp-labels.ts';
 import { type ConnectionEnd, type ConnectionFacts, labelsOf } from './connection-facts.ts';
 import { errorText } from './error-text.ts';
 
@@ -51,30 +53,49 @@ export function writeDenied(line: LogLine, { source, destination, direction, err
 function writeFacts(line: LogLine, facts: ConnectionFacts): void {
   const { source, destination } = facts;
   line.address('src.addr', formatSocketAddress(source.address));
-  writeEnd(line, sourceNames, source);
+  line.fields(sourceFields.of(source));
   line.address('dst.addr', formatSocketAddress(destination.address));
   line.address('dst.hbone_addr', facts.hboneAuthority || undefined);
   line.text('dst.service', facts.service?.hostname || undefined);
-  writeEnd(line, destinationNames, destination);
+  line.fields(destinationFields.of(destination));
   line.text('direction', facts.direction);
 }
 
-const namesOf = (side: 'src' | 'dst') => ({
-  workload: `${side}.workload`,
-  namespace: `${side}.namespace`,
-  identity: `${side}.identity`,
-  cluster: `${side}.cluster`,
-});
-const sourceNames = namesOf('src');
-const destinationNames = namesOf('dst');
+/** Of one end in the two places where it may stand. Ends come again and again, with few identities each. */
+class EndFields {
+  readonly #side: 'src' | 'dst';
+  readonly #known = new WeakMap<object, MadeBefore<string | undefined, LineFields>>();
 
-function writeEnd(line: LogLine, names: typeof sourceNames, end: ConnectionEnd): void {
-  const labels = labelsOf(end);
-  line.text(names.workload, end.workload?.name || labels?.canonicalName || undefined);
-  line.text(names.namespace, labels?.namespace || undefined);
-  line.text(names.identity, end.identity?.uri);
-  line.text(names.cluster, labels?.cluster || undefined);
+  constructor(side: 'src' | 'dst') {
+    this.#side = side;
+  }
+
+  of(end: ConnectionEnd): LineFields {
+    const who = end.workload ?? end.claimed ?? nobody;
+    let byIdentity = this.#known.get(who);
+    if (byIdentity === undefined) {
+      byIdentity = new MadeBefore(maxIdentities, (uri) => this.#make(end.workload?.name, labelsOf(end), uri));
+      this.#known.set(who, byIdentity);
+    }
+    return byIdentity.get(end.identity?.uri);
+  }
+
+  #make(name: string | undefined, labels: PeerLabels | undefined, identityUri: string | undefined): LineFields {
+    const side = this.#side;
+    return new LineFields((line) => {
+      line.text(`${side}.workload`, name || labels?.canonicalName || undefined);
+      line.text(`${side}.namespace`, labels?.namespace || undefined);
+      line.text(`${side}.identity`, identityUri);
+      line.text(`${side}.cluster`, labels?.cluster || undefined);
+    });
+  }
 }
+
+/** Who is not known. */
+const nobody = {};
+const maxIdentities = 16;
+const sourceFields = new EndFields('src');
+const destinationFields = new EndFields('dst');
 
 function writeError(line: LogLine, error: Error, direction: ConnectionFacts['direction']): void {
   line.text('error', errorText(error, direction));
