@@ -170,10 +170,9 @@ export class ConnectionSession implements SessionCore {
 
   /** What goes on the wire now: control frames, and about `budgetBytes` of DATA. Empty when nothing can be sent. */
   takeOutput(budgetBytes: number): readonly Buffer[] {
-    const out: Buffer[] = [];
     const { output, sendWindow, peer, spent } = this;
     const windowBefore = sendWindow.available;
-    const { writable, ended } = output.take(budgetBytes, sendWindow, peer.maxFrameBytes, out, spent);
+    const { out, writable, ended } = output.take(budgetBytes, sendWindow, peer.maxFrameBytes, spent);
     if (sendWindow.available < windowBefore) this.guard.sentData();
     for (const stream of ended) this.finishIfBothEnded(stream);
     for (const stream of writable) {

@@ -15,7 +15,9 @@ export const writerHighBytes = 256 * 1024;
 /** Small chunks cost more memory than they hold. */
 export const writerHighChunks = 1024;
 
-export interface SentDuringTake {
+export interface Taken {
+  /** For one write. */
+  readonly out: readonly Buffer[];
   /** Streams whose writer may go on. */
   readonly writable: readonly StreamState[];
   /** Streams whose END_STREAM has gone out. */
@@ -35,7 +37,9 @@ export class Output {
   }
 
   addControl(frame: Buffer): void {
-    this.control.push(frame);
+    // Mostly there is one, for which `push` would make room for many.
+    if (this.control.length === 0) this.control = [frame];
+    else this.control.push(frame);
   }
 
   markReady(stream: StreamState): void {
@@ -46,15 +50,9 @@ export class Output {
     this.ready.delete(stream);
   }
 
-  /** Moves control frames and up to about `budgetBytes` of DATA into `out`. */
-  take(
-    budgetBytes: number,
-    connection: SendWindow,
-    maxFrameBytes: number,
-    out: Buffer[],
-    spent: Buffer[],
-  ): SentDuringTake {
-    out.push(...this.control);
+  /** Takes control frames and up to about `budgetBytes` of DATA. */
+  take(budgetBytes: number, connection: SendWindow, maxFrameBytes: number, spent: Buffer[]): Taken {
+    const out = this.control;
     this.control = [];
     const round: Round = {
       budget: budgetBytes,

@@ -22,7 +22,9 @@ export class SendQueue {
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
     this.bytes += chunk.length;
-    if (this.count === 0 || chunk.length >= smallBytes) this.chunks.push(chunk);
+    // Mostly there is one, for which `push` would make room for many.
+    if (this.chunks.length === 0) this.chunks = [chunk];
+    else if (this.count === 0 || chunk.length >= smallBytes) this.chunks.push(chunk);
     else if (this.slab.append(chunk, this.chunks.at(-1)) === 'grown')
       this.chunks[this.chunks.length - 1] = this.slab.last;
     else this.chunks.push(this.slab.last);
