@@ -25,8 +25,7 @@ export type AddressChoice =
 export function chooseAddress(query: AddressQuery): AddressChoice {
   const { workload, service, original, resolved } = query;
   if (workload.addresses.includes(original)) return { kind: 'ip', ip: original };
-  const allowed = workload.addresses.filter((ip) => isAllowed(service, ip));
-  const ip = allowed.find((candidate) => ipFamily(candidate) === ipFamily(original)) ?? allowed[0];
+  const ip = allowedAddress(workload, service, original);
   if (ip !== undefined) return { kind: 'ip', ip };
   if (workload.hostname === '') {
     const has = workload.addresses.length === 0 ? 'no address and no hostname' : 'no address of a family it may use';
@@ -42,6 +41,21 @@ export function chooseAddress(query: AddressQuery): AddressChoice {
     kind: 'none',
     detail: `no ip addresses were resolved for workload: ${workload.uid} (hostname ${workload.hostname})`,
   };
+}
+
+/** Of the family that was dialled, where there is one. */
+function allowedAddress(
+  { addresses }: Workload,
+  service: Service | undefined,
+  original: IpAddress,
+): IpAddress | undefined {
+  let first: IpAddress | undefined;
+  for (const ip of addresses) {
+    if (!isAllowed(service, ip)) continue;
+    if (ipFamily(ip) === ipFamily(original)) return ip;
+    first ??= ip;
+  }
+  return first;
 }
 
 function isAllowed(service: Service | undefined, ip: IpAddress): boolean {

@@ -6,8 +6,9 @@ import type { Workload } from './workload.ts';
 
 export function expectedIdentities(workload: Workload, service: Service | undefined): readonly Identity[] {
   const own = identityOf(workload);
+  if (service === undefined || service.subjectAltNames.length === 0) return [own];
   const expected: Identity[] = [];
-  for (const name of service?.subjectAltNames ?? []) {
+  for (const name of service.subjectAltNames) {
     const identity = parseIdentity(name);
     if (identity !== undefined && identity.uri !== own.uri) expected.push(identity);
   }

@@ -34,11 +34,11 @@ interface Candidate {
 
 export function pickEndpoint(query: EndpointQuery): EndpointChoice {
   const { service, servicePort, endpoints, resolution } = query;
-  const name = `service ${serviceKey(service)}`;
   if (resolution === 'service' && portOf(service.ports, servicePort) === undefined) {
-    return none(`${name} has no port ${servicePort}; it has ${listPorts(service.ports)}`);
+    return none(`${named(service)} has no port ${servicePort}; it has ${listPorts(service.ports)}`);
   }
-  if (endpoints.length === 0) return none(`${name} has no healthy endpoint; see that its pods exist and are ready`);
+  if (endpoints.length === 0)
+    return none(`${named(service)} has no healthy endpoint; see that its pods exist and are ready`);
   const candidates: Candidate[] = [];
   for (const endpoint of endpoints) {
     const targetPort = targetPortOf(service, endpoint, servicePort, resolution);
@@ -47,15 +47,20 @@ export function pickEndpoint(query: EndpointQuery): EndpointChoice {
     }
   }
   if (candidates.length === 0) {
-    return none(`none of the ${endpoints.length} endpoints of ${name} has an address and a target for ${servicePort}`);
+    return none(
+      `none of the ${endpoints.length} endpoints of ${named(service)} has an address and a target for ${servicePort}`,
+    );
   }
   const nearest = keepNearest(candidates, service.loadBalancing, query.source);
   if (nearest.length === 0) {
     const wanted = service.loadBalancing?.routingPreference.join(', ');
-    return none(`none of the ${candidates.length} endpoints of ${name} is in the client's ${wanted} (mode strict)`);
+    return none(
+      `none of the ${candidates.length} endpoints of ${named(service)} is in the client's ${wanted} (mode strict)`,
+    );
   }
   const pick = pickWeighted(nearest, (candidate) => candidate.endpoint.workload.capacity, query.random);
-  if (pick === undefined) return none(`the ${nearest.length} nearest endpoints of ${name} all have capacity 0`);
+  if (pick === undefined)
+    return none(`the ${nearest.length} nearest endpoints of ${named(service)} all have capacity 0`);
   return { kind: 'picked', ...pick.item, random: pick.random };
 }
 
@@ -132,7 +137,12 @@ function isSame(scope: LoadBalancingScope, a: Workload, b: Workload): boolean {
 }
 
 function portOf(ports: readonly ServicePort[], servicePort: number): ServicePort | undefined {
-  return ports.find((port) => port.servicePort === servicePort);
+  for (const port of ports) if (port.servicePort === servicePort) return port;
+  return undefined;
+}
+
+function named(service: Service): string {
+  return `service ${serviceKey(service)}`;
 }
 
 function listPorts(ports: readonly ServicePort[]): string {

@@ -22,6 +22,7 @@ const cachedTexts = 8_192;
 /** Between two looks whether a long chain is still whole. */
 const stepsBetweenChecks = 1_024;
 const firstNotAscii = 128;
+const none: readonly never[] = [];
 
 export class MeshRecords {
   readonly regions: MeshRegions;
@@ -77,16 +78,21 @@ export class MeshRecords {
   /** Slots of this kind that may have the key, in the order in which they were sent. */
   slotsFor(hash: number, kind: RecordKind): readonly number[] {
     const { entries, buckets } = this.regions;
-    const found: number[] = [];
+    let found: number[] | undefined;
     let entry = buckets.words[bucketOf(hash, this.header(headerWord.bucketCount))] ?? 0;
     for (let steps = 1; entry !== 0; steps++) {
       const at = entry * entryWords;
       const slot = entries.words[at + entryField.slot] ?? 0;
-      if (entries.words[at + entryField.hash] === hash && this.kindOf(slot) === kind) found.push(slot);
+      if (entries.words[at + entryField.hash] === hash && this.kindOf(slot) === kind) {
+        // Mostly there is one, for which `push` would make room for many.
+        if (found === undefined) found = [slot];
+        else found.push(slot);
+      }
       entry = entries.words[at + entryField.next] ?? 0;
       // A chain that is being changed may lead anywhere.
       if (steps % stepsBetweenChecks === 0 && !this.isWhole()) throw torn();
     }
+    if (found === undefined) return none;
     return found.length < 2 ? found : found.sort((a, b) => this.version(a) - this.version(b));
   }
 
