@@ -13,6 +13,8 @@ type RequestHead = Pick<ConnectRequest, 'method' | 'authority' | 'headers'>;
 /** The same for all requests of a tunnel. */
 export type RequestEnds = Pick<ConnectRequest, 'peerIdentity' | 'localIdentity' | 'peerAddress' | 'localAddress'>;
 
+const nobody: readonly (() => void)[] = [];
+
 /** The request for whoever decides; `events` is who listens to its stream now. */
 export class PendingRequest implements ConnectRequest, StreamEvents {
   readonly method: string;
@@ -25,7 +27,7 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
   private readonly session: ConnectionSession;
   private readonly stream: StreamState;
   private readonly bytes: SessionStream;
-  private readonly abortListeners: (() => void)[] = [];
+  private abortListeners: readonly (() => void)[] = nobody;
   private answer: 'due' | 'given' | 'aborted' = 'due';
 
   constructor(session: ConnectionSession, stream: StreamState, head: RequestHead, ends: RequestEnds) {
@@ -48,7 +50,7 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
   accept(responseHeaders: ConnectHeaders): ByteStream {
     if (this.answer !== 'due') return this.bytes;
     this.answer = 'given';
-    this.abortListeners.length = 0;
+    this.abortListeners = nobody;
     this.stream.events = this.bytes;
     this.session.respond(this.stream, [[':status', '200'], ...responseHeaders], 'more');
     return this.bytes;
@@ -62,7 +64,7 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
 
   onAbort(listener: () => void): void {
     if (this.answer === 'aborted') setImmediate(listener);
-    else this.abortListeners.push(listener);
+    else this.abortListeners = this.abortListeners.concat(listener);
   }
 
   // What follows is the session's, until the request is answered.

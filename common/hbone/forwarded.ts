@@ -6,14 +6,12 @@ export function formatForwarded(source: SocketAddress, serviceHostname: string |
   return `for="${formatSocketAddress(source)}"${host}`;
 }
 
+/** In quotes or not. */
+const hostPart = /(?:^|;)\s*host=("?)([\x21-\x3a\x3c-\x7e]*?)\1\s*(?:;|$)/;
+
 /** The service's hostname from the first `forwarded` line; undefined when it names none. */
 export function forwardedHost(line: string | undefined): string | undefined {
   // Most name none.
   if (line === undefined || !line.includes('host=')) return undefined;
-  for (const part of line.split(';')) {
-    const [, value] = /^\s*host=([\x21-\x7e]*)\s*$/.exec(part) ?? [];
-    if (value === undefined) continue;
-    return value.replace(/^"(.*)"$/, '$1') || undefined;
-  }
-  return undefined;
+  return hostPart.exec(line)?.[2] || undefined;
 }

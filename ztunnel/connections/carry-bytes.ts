@@ -9,12 +9,19 @@ import type { LiveConnection } from './connection-tracker.ts';
 export function unlessAborted<T>(
   live: LiveConnection,
   work: Promise<T>,
-  dispose: (late: T) => void = () => {},
+  dispose: (late: T) => void = ignore,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     live.onAbort(reject);
     work.then((value) => (live.abortReason === undefined ? resolve(value) : dispose(value)), reject);
   });
+}
+
+function ignore(): void {}
+
+/** For who waits for a stream. */
+export function resetLate(late: ByteStream): void {
+  late.reset();
 }
 
 /**

@@ -1,15 +1,16 @@
 // Random bytes for the trace of one connection, drawn from the system for many at a time. Out: 24 bytes.
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 const seedBytes = 24;
-const drawn = Buffer.alloc(seedBytes * 256);
-let at = drawn.length;
+const drawnBytes = seedBytes * 256;
+let drawn = Buffer.alloc(0);
+let at = 0;
 
 export function nextTraceSeed(): Buffer {
   if (at === drawn.length) {
-    randomFillSync(drawn);
+    drawn = randomBytes(drawnBytes);
     at = 0;
   }
   at += seedBytes;
-  return Buffer.from(drawn.subarray(at - seedBytes, at));
+  return drawn.subarray(at - seedBytes, at);
 }

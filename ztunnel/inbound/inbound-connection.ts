@@ -7,7 +7,7 @@ import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
 import type { Admission } from '../admission.ts';
-import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
+import { carryBytes, resetLate, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionEntry } from '../connections/connection-journal.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { learnCaller } from '../connections/learn-missed.ts';
@@ -69,12 +69,12 @@ function decide(
 }
 
 /** @throws MeshError for a request that does not count as a connection */
-async function admit(
+function admit(
   context: InboundContext,
   request: ConnectRequest,
   live: LiveConnection,
   workload: Workload,
-): Promise<void> {
+): Promise<void> | undefined {
   const peer = readPeerHeaders(request.headers);
   const admission = decide(context, request, workload, peer);
   if (admission.kind === 'reject') throw new MeshError(admission.code, admission.detail);
@@ -83,10 +83,11 @@ async function admit(
     const error = new MeshError(admission.code, admission.detail);
     request.reject(statusOf(error));
     entry.close(error);
-    return live.end();
+    live.end();
+    return undefined;
   }
   remember(live, request, workload, admission.upstream, peer);
-  await carry(context, request, live, workload, admission.upstream, entry);
+  return carry(context, request, live, workload, admission.upstream, entry);
 }
 
 async function carry(
@@ -99,7 +100,7 @@ async function carry(
 ): Promise<void> {
   let upstream: ByteStream;
   try {
-    upstream = await unlessAborted(live, dial(context, request, upstreamAddress), (late) => late.reset());
+    upstream = await unlessAborted(live, dial(context, request, upstreamAddress), resetLate);
   } catch (cause) {
     const error = asError(cause);
     request.reject(statusOf(error));

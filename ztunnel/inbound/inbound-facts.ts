@@ -6,7 +6,7 @@ import type { Service } from '../../common/mesh/service.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { PeerClaims } from '../../common/peer/peer-claims.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
-import type { PeerHeaders } from './peer-headers.ts';
+import { labelsOfPeer, type PeerHeaders } from './peer-headers.ts';
 
 interface Proxy {
   readonly mesh: MeshView;
@@ -27,7 +27,7 @@ export function inboundFacts(
   const isFromHere = peer.network === undefined || peer.network.toLowerCase() === network.toLowerCase();
   const source = isFromHere ? mesh.workloadByAddress(network, peerAddress.ip) : undefined;
   // Counts only where the mesh knows nobody there.
-  const labels = baggage === 'exchanged' && source === undefined ? peer.labels() : undefined;
+  const labels = baggage === 'exchanged' && source === undefined ? labelsOfPeer(peer) : undefined;
   return {
     direction: 'inbound',
     source: {

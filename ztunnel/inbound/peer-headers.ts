@@ -9,21 +9,24 @@ export interface PeerHeaders {
   readonly forwardedHost: string | undefined;
   /** Named when the request came through a gateway. */
   readonly network: string | undefined;
-  readonly labels: () => PeerLabels | undefined;
+  /** All lines of it. */
+  readonly baggage: readonly string[];
 }
 
 export function readPeerHeaders(headers: ConnectHeaders): PeerHeaders {
-  const baggage: string[] = [];
+  let baggage: readonly string[] = noBaggage;
   let forwarded: string | undefined;
   let network: string | undefined;
   for (const [name, value] of headers) {
-    if (name === 'baggage') baggage.push(value);
+    if (name === 'baggage') baggage = baggage.concat(value);
     else if (name === 'forwarded') forwarded ??= value;
     else if (name === 'x-forwarded-network') network ??= value;
   }
-  return {
-    forwardedHost: forwardedHost(forwarded),
-    network,
-    labels: () => (baggage.length === 0 ? undefined : labelsOfClaim(baggage)),
-  };
+  return { forwardedHost: forwardedHost(forwarded), network, baggage };
+}
+
+const noBaggage: readonly string[] = [];
+
+export function labelsOfPeer({ baggage }: PeerHeaders): PeerLabels | undefined {
+  return baggage.length === 0 ? undefined : labelsOfClaim(baggage);
 }

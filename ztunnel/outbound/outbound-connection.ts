@@ -1,7 +1,7 @@
 // One connection that a pod opens, from accept to end: decide the route, dial it, carry the bytes. Whatever fails, the
 // application's socket is reset, and metrics and access log say why once. Source: ztunnel.md §4.4, §10.
 import { MeshError } from '../../common/errors.ts';
-import type { TunnelDialer } from '../../common/hbone/hbone.ts';
+import type { ConnectedStream, TunnelDialer } from '../../common/hbone/hbone.ts';
 import { identityOf } from '../../common/identity/identity.ts';
 import type { ResolvedHosts } from '../../common/mesh/choose-address.ts';
 import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
@@ -11,7 +11,7 @@ import type { ByteStream } from '../../common/net/byte-stream.ts';
 import { dialSidecar } from '../../common/peer/sidecar-dialer.ts';
 import { peerOfWorkload } from '../../common/peer/workload-peer.ts';
 import type { Series } from '../../common/telemetry/recorder.ts';
-import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
+import { carryBytes, resetLate, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { learnMissed } from '../connections/learn-missed.ts';
@@ -131,7 +131,7 @@ async function carryRoute(
   };
   const entry = context.journal.open(facts);
   try {
-    const upstream = await unlessAborted(live, dial(context, connection, source, route), (late) => late.reset());
+    const upstream = await unlessAborted(live, dial(context, connection, source, route), resetLate);
     carryBytes(live, downstream, upstream, entry);
   } catch (cause) {
     const error = asError(cause);
@@ -141,15 +141,15 @@ async function carryRoute(
   }
 }
 
-async function dial(
+function dial(
   context: OutboundContext,
   connection: OutboundConnection,
   source: Workload,
   route: OpenRoute,
 ): Promise<ByteStream> {
-  if (route.kind === 'sidecar') return await dialSidecarOf(context, source, route);
+  if (route.kind === 'sidecar') return dialSidecarOf(context, source, route);
   const { tunnels, sockets, traceSeed } = context;
-  if (route.kind !== 'hbone') return await sockets.connectStream({ to: route.to });
+  if (route.kind !== 'hbone') return sockets.connectStream({ to: route.to });
   const target = {
     nextHop: route.nextHop,
     source: identityOf(source),
@@ -163,7 +163,11 @@ async function dial(
     serviceHostname: route.service?.hostname,
     traceSeed: traceSeed(),
   });
-  return (await tunnels.connect(target, route.authority, headers)).stream;
+  return tunnels.connect(target, route.authority, headers).then(streamOf);
+}
+
+function streamOf({ stream }: ConnectedStream): ByteStream {
+  return stream;
 }
 
 /** The mesh knows who is there, so what the sidecar tells is judged, and adds nothing. */

@@ -7,7 +7,7 @@ import type { ByteStream } from '../../common/net/byte-stream.ts';
 import type { AcceptedByteStream } from '../../common/net/socket-factory.ts';
 import type { Series } from '../../common/telemetry/recorder.ts';
 import type { Admission } from '../admission.ts';
-import { carryBytes, unlessAborted } from '../connections/carry-bytes.ts';
+import { carryBytes, resetLate, unlessAborted } from '../connections/carry-bytes.ts';
 import type { ConnectionFacts } from '../connections/connection-facts.ts';
 import type { LiveConnection } from '../connections/connection-tracker.ts';
 import { learnCaller } from '../connections/learn-missed.ts';
@@ -90,7 +90,7 @@ async function admit(
     admitted: { workload, source, destination: admission.upstream, sourceIdentity: secured?.identity },
   };
   try {
-    const upstream = await unlessAborted(live, dial(context, connection, admission.upstream), (late) => late.reset());
+    const upstream = await unlessAborted(live, dial(context, connection, admission.upstream), resetLate);
     carryBytes(live, downstream, upstream, entry);
   } catch (cause) {
     const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
