@@ -53,6 +53,11 @@ export class MeshRecords {
     });
   }
 
+  /** Another number after every change, however small, and while one goes on. */
+  get moment(): number {
+    return this.lock.moment;
+  }
+
   /** Whether all that the reading that goes on has seen is of one moment; only then it may be kept. */
   isWhole(): boolean {
     return this.lock.holds(this.#sequence);

@@ -19,6 +19,11 @@ export class SequenceLock {
     this.#header = header;
   }
 
+  /** The number now. What was read between two equal ones, of which neither is odd, is true together. */
+  get moment(): number {
+    return Atomics.load(this.#header, sequence);
+  }
+
   /** Calls `attempt` until nothing has changed meanwhile. It may see anything before, and throw: that counts only if nothing changed. */
   read<T>(attempt: (number: number) => T): T {
     for (let tries = 1; ; tries++) {

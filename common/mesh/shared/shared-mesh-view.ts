@@ -9,6 +9,7 @@ import { type Service, serviceKey } from '../service.ts';
 import { bestFor } from '../service-table.ts';
 import type { NamespacedHostname, Workload, WorkloadUid } from '../workload.ts';
 import { bestOfAddress } from '../workload-table.ts';
+import { AddressAnswers } from './address-answers.ts';
 import { EndpointLists } from './endpoint-lists.ts';
 import { MeshKeys, rangeOfAddress } from './mesh-keys.ts';
 import { headerWord } from './mesh-memory.ts';
@@ -21,6 +22,8 @@ export class SharedMeshView implements MeshView {
   readonly #records: MeshRecords;
   readonly #keys: MeshKeys;
   readonly #endpoints: EndpointLists;
+  readonly #workloadAnswers = new AddressAnswers<Workload>();
+  readonly #serviceAnswers = new AddressAnswers<Service>();
   readonly #listeners = new Set<(change: MeshChange) => void>();
   /** Good while no policy has changed. */
   #policiesOf = new WeakMap<Workload, WorkloadPolicies>();
@@ -42,10 +45,14 @@ export class SharedMeshView implements MeshView {
   }
 
   workloadByAddress(network: string, ip: IpAddress): Workload | undefined {
-    const hash = this.#keys.workloadAddress(network, ip);
-    const hasAddress = (workload: Workload): boolean =>
-      workload.network === network && workload.networkMode === 'standard' && workload.addresses.includes(ip);
-    return this.#records.read(() => bestOfAddress(this.#workloadsFor(hash).filter(hasAddress)));
+    const { moment } = this.#records;
+    const known = this.#workloadAnswers.get(moment, network, ip, undefined);
+    if (known !== undefined) return known.found;
+    const found = this.#findWorkload(network, ip);
+    if (moment === this.#records.moment) {
+      this.#workloadAnswers.set(moment, ip, { network, clientNamespace: undefined, found });
+    }
+    return found;
   }
 
   workloadByName(name: WorkloadName, node: string | undefined): Workload | undefined {
@@ -67,15 +74,12 @@ export class SharedMeshView implements MeshView {
   }
 
   serviceByAddress(network: string, ip: IpAddress, clientNamespace: string | undefined): Service | undefined {
-    const hash = this.#keys.serviceAddress(network, ip);
-    const hasAddress = (service: Service): boolean =>
-      service.addresses.some(
-        (address) => address.network === network && address.ip === ip && rangeOfAddress(address) === undefined,
-      );
-    return this.#records.read(() => {
-      const exact = bestFor(clientNamespace, this.#servicesFor(hash).filter(hasAddress));
-      return exact ?? this.#serviceByRange(network, ip, clientNamespace);
-    });
+    const { moment } = this.#records;
+    const known = this.#serviceAnswers.get(moment, network, ip, clientNamespace);
+    if (known !== undefined) return known.found;
+    const found = this.#findService(network, ip, clientNamespace);
+    if (moment === this.#records.moment) this.#serviceAnswers.set(moment, ip, { network, clientNamespace, found });
+    return found;
   }
 
   serviceByHostname(hostname: string, clientNamespace: string | undefined): Service | undefined {
@@ -129,6 +133,25 @@ export class SharedMeshView implements MeshView {
   /** The writer, in this or another thread, has applied something. */
   announce(change: MeshChange): void {
     for (const listener of [...this.#listeners]) listener(change);
+  }
+
+  #findWorkload(network: string, ip: IpAddress): Workload | undefined {
+    const hash = this.#keys.workloadAddress(network, ip);
+    const hasAddress = (workload: Workload): boolean =>
+      workload.network === network && workload.networkMode === 'standard' && workload.addresses.includes(ip);
+    return this.#records.read(() => bestOfAddress(this.#workloadsFor(hash).filter(hasAddress)));
+  }
+
+  #findService(network: string, ip: IpAddress, clientNamespace: string | undefined): Service | undefined {
+    const hash = this.#keys.serviceAddress(network, ip);
+    const hasAddress = (service: Service): boolean =>
+      service.addresses.some(
+        (address) => address.network === network && address.ip === ip && rangeOfAddress(address) === undefined,
+      );
+    return this.#records.read(() => {
+      const exact = bestFor(clientNamespace, this.#servicesFor(hash).filter(hasAddress));
+      return exact ?? this.#serviceByRange(network, ip, clientNamespace);
+    });
   }
 
   #workloadsFor(hash: number): readonly Workload[] {

@@ -165,6 +165,28 @@ t.test('a change of others leaves the list of a service alone', (t) => {
   t.end();
 });
 
+t.test('who asks again for an address gets the same answer until the mesh changes, and then the new one', async (t) => {
+  const shared = createSharedMesh();
+  const reader = openSharedMesh(shared.memory);
+  const ip = at('10.1.0.1');
+  const ofShop = aService({ name: 'one', namespace: 'shop', addresses: [ip] });
+  shared.apply({ ...nothing, services: [ofShop, aService({ name: 'two', namespace: 'bank', addresses: [ip] })] });
+  const namespaceFor = (client: string) => reader.serviceByAddress('', ip, client)?.namespace;
+  for (let round = 0; round < 3; round++) {
+    t.same([namespaceFor('shop'), namespaceFor('bank')], ['shop', 'bank'], 'each client has its own');
+    t.equal(namespaceFor('bank'), 'bank');
+    t.equal(reader.serviceByAddress('other', ip, 'bank'), undefined, 'and each network');
+    t.equal(reader.workloadByAddress('', ip), undefined);
+  }
+  const workload = aWorkload({ name: 'late', addresses: [ip] });
+  shared.apply({ ...nothing, workloads: [workload] });
+  t.equal(reader.workloadByAddress('', ip)?.name, 'late');
+  t.equal(reader.workloadByAddress('', ip), reader.workloadByAddress('', ip));
+  shared.apply({ ...nothing, removedWorkloads: [workload.uid], removedServices: ['shop/one.shop.svc.cluster.local'] });
+  t.equal(reader.workloadByAddress('', ip), undefined);
+  t.equal(namespaceFor('shop'), 'bank', 'whose service is the only one left');
+});
+
 t.test('threads that read meanwhile see each object whole, and nothing away that is only replaced', async (t) => {
   const shared = createSharedMesh();
   const workloadIps = Array.from({ length: 200 }, (_, number) => at(`10.2.0.${number}`));
@@ -201,9 +223,10 @@ t.test('threads that read meanwhile see each object whole, and nothing away that
     const removedServices = [key(turn - 1)];
     shared.apply({ ...nothing, services: [serviceOf(turn)], removedServices });
   }
+  // The second may tell while the first is waited for.
+  const told = Promise.all(threads.map((thread) => once(thread, 'message')));
   Atomics.store(stop, 0, 1);
-  for (const thread of threads) {
-    const [report]: ReaderReport[] = await once(thread, 'message');
+  for (const [report] of (await told) as ReaderReport[][]) {
     t.same(report?.wrong, []);
     t.ok((report?.versions ?? 0) > 100, `it met ${report?.versions} values in ${report?.lookUps} look-ups`);
     t.ok((report?.endpoints ?? 0) > 0, `and ${report?.endpoints} endpoints`);
