@@ -1,5 +1,6 @@
 // The responses a waypoint gives itself when there is none from upstream. In: status, text, whether the request is gRPC. Out: head and
 // body; gRPC gets its own form (200, trailers-only). Source: waypoint-telemetry.md §9.2.
+import { grpcStatusOfHttp } from '../../common/grpc/grpc-status.ts';
 import type { ResponseHead } from './http-exchange.ts';
 
 export interface LocalReply {
@@ -7,22 +8,10 @@ export interface LocalReply {
   readonly body: Buffer | undefined;
 }
 
-const grpcStatus: Readonly<Record<number, number>> = {
-  400: 13,
-  401: 16,
-  403: 7,
-  404: 12,
-  429: 14,
-  502: 14,
-  503: 14,
-  504: 14,
-};
-const unknownGrpcStatus = 2;
-
 export function localReply(status: number, text: string, form: 'http' | 'grpc'): LocalReply {
   const common = ['server', 'istio-envoy'];
   if (form === 'grpc') {
-    const code = String(grpcStatus[status] ?? unknownGrpcStatus);
+    const code = String(grpcStatusOfHttp(status));
     const message = text === '' ? [] : ['grpc-message', percentEncode(text)];
     return {
       head: { status: 200, headers: ['content-type', 'application/grpc', 'grpc-status', code, ...message, ...common] },

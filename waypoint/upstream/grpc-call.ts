@@ -2,7 +2,7 @@
 // mesh where that is in it. In: client, method, message. Out: the answer's message, or the status. Source: gRPC over HTTP/2 (PROTOCOL-HTTP2.md).
 import { Readable } from 'node:stream';
 import { frameMessage, prefixBytes } from '../../common/grpc/grpc-frames.ts';
-import { decodeGrpcMessage, grpcStatus } from '../../common/grpc/grpc-status.ts';
+import { decodeGrpcMessage, grpcStatus, grpcStatusOfHttp } from '../../common/grpc/grpc-status.ts';
 import { findHeader, type HeaderList } from '../http/header-list.ts';
 import type { HttpClient, UpstreamAnswer } from '../http/http-exchange.ts';
 
@@ -19,7 +19,7 @@ export type GrpcAnswer =
   | { readonly kind: 'ok'; readonly message: Buffer }
   | { readonly kind: 'failed'; readonly status: number; readonly reason: string; readonly hasDetails: boolean };
 
-const { deadlineExceeded, internal, unavailable, unknown } = grpcStatus;
+const { deadlineExceeded, internal, unavailable } = grpcStatus;
 const maxAnswerBytes = 64 * 1024;
 
 /** Never rejects. */
@@ -64,8 +64,7 @@ async function readAnswer(answer: UpstreamAnswer): Promise<GrpcAnswer> {
 
 function statusOf(httpStatus: number, headers: HeaderList, trailers: HeaderList): GrpcAnswer | undefined {
   const told = [trailers, headers].find((list) => findHeader(list, 'grpc-status') !== undefined);
-  if (told === undefined)
-    return failed(statusOfHttp[httpStatus] ?? unknown, `HTTP ${httpStatus} without a gRPC status`);
+  if (told === undefined) return failed(grpcStatusOfHttp(httpStatus), `HTTP ${httpStatus} without a gRPC status`);
   const status = Number(findHeader(told, 'grpc-status'));
   if (status === 0) return undefined;
   const reason = `gRPC status ${status}: ${decodeGrpcMessage(findHeader(told, 'grpc-message') ?? '')}`;
@@ -82,15 +81,3 @@ function unframe(data: Buffer): GrpcAnswer {
 function failed(status: number, reason: string): Extract<GrpcAnswer, { kind: 'failed' }> {
   return { kind: 'failed', status, reason, hasDetails: false };
 }
-
-/** Of servers and proxies that speak no gRPC. */
-const statusOfHttp: Readonly<Record<number, number>> = {
-  400: internal,
-  401: 16,
-  403: 7,
-  404: 12,
-  429: unavailable,
-  502: unavailable,
-  503: unavailable,
-  504: unavailable,
-};
