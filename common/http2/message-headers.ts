@@ -25,57 +25,55 @@ const fieldName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const forbiddenInValue = /[\0\r\n]|^[ \t]|[ \t]$/;
 
 export function readRequest(fields: readonly HeaderField[]): RequestHead {
-  const split = splitPseudo(fields, requestPseudo);
-  if (typeof split === 'string') return { kind: 'malformed', detail: split };
-  const { pseudo, headers } = split;
-  const method = fieldNamed(pseudo, ':method');
+  const leading = countPseudo(fields, requestPseudo);
+  if (typeof leading === 'string') return { kind: 'malformed', detail: leading };
+  const method = fieldNamed(fields, ':method');
   if (!method) return { kind: 'malformed', detail: 'no :method' };
-  if (method === 'CONNECT' && (hasField(pseudo, ':scheme') || hasField(pseudo, ':path'))) {
+  if (method === 'CONNECT' && (hasField(fields, ':scheme') || hasField(fields, ':path'))) {
     return { kind: 'malformed', detail: 'CONNECT with :scheme or :path' };
   }
-  return { kind: 'request', method, authority: fieldNamed(pseudo, ':authority') ?? '', headers };
+  const authority = fieldNamed(fields, ':authority') ?? '';
+  return { kind: 'request', method, authority, headers: fields.slice(leading) };
 }
 
 export function readResponse(fields: readonly HeaderField[]): ResponseHead {
-  const split = splitPseudo(fields, responsePseudo);
-  if (typeof split === 'string') return { kind: 'malformed', detail: split };
-  const status = fieldNamed(split.pseudo, ':status') ?? '';
+  const leading = countPseudo(fields, responsePseudo);
+  if (typeof leading === 'string') return { kind: 'malformed', detail: leading };
+  const status = fieldNamed(fields, ':status') ?? '';
   if (!/^[1-9][0-9][0-9]$/.test(status)) return { kind: 'malformed', detail: `:status "${status.slice(0, 20)}"` };
-  return { kind: 'response', status: Number(status), headers: split.headers };
+  return { kind: 'response', status: Number(status), headers: fields.slice(leading) };
 }
 
-interface SplitFields {
-  /** At most four. */
-  readonly pseudo: readonly HeaderField[];
-  readonly headers: readonly HeaderField[];
-}
-
-function splitPseudo(fields: readonly HeaderField[], known: ReadonlySet<string>): SplitFields | string {
-  const pseudo: HeaderField[] = [];
-  const headers: HeaderField[] = [];
-  for (const field of fields) {
-    const [name, value] = field;
+/** How many pseudo-fields lead the others, or what is wrong with a field. */
+function countPseudo(fields: readonly HeaderField[], known: ReadonlySet<string>): number | string {
+  let leading = 0;
+  let index = -1;
+  for (const [name, value] of fields) {
+    index += 1;
     if (forbiddenInValue.test(value)) return `a forbidden byte in the value of ${name}`;
     if (name.startsWith(':')) {
       if (!known.has(name)) return `unknown pseudo-header ${name.slice(0, 40)}`;
-      if (hasField(pseudo, name)) return `${name} twice`;
-      if (headers.length > 0) return `${name} after other fields`;
-      pseudo.push(field);
+      if (positionOf(fields, name) < index) return `${name} twice`;
+      if (leading < index) return `${name} after other fields`;
+      leading += 1;
       continue;
     }
     if (!fieldName.test(name)) return `field name ${JSON.stringify(name.slice(0, 40))}`;
     if (connectionFields.has(name) || (name === 'te' && value !== 'trailers'))
       return `connection-specific field ${name}`;
-    headers.push(field);
   }
-  return { pseudo, headers };
+  return leading;
 }
 
 function hasField(fields: readonly HeaderField[], name: string): boolean {
-  return fieldNamed(fields, name) !== undefined;
+  return positionOf(fields, name) >= 0;
 }
 
 function fieldNamed(fields: readonly HeaderField[], name: string): string | undefined {
-  for (const field of fields) if (field[0] === name) return field[1];
-  return undefined;
+  return fields[positionOf(fields, name)]?.[1];
+}
+
+function positionOf(fields: readonly HeaderField[], name: string): number {
+  for (let index = 0; index < fields.length; index++) if (fields[index]?.[0] === name) return index;
+  return -1;
 }

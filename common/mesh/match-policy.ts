@@ -2,7 +2,7 @@
 // of a match; a field passes when one of its list fits and none of its `not` list. Source: ztunnel.md §8.
 import type { Identity } from '../identity/identity.ts';
 import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
-import { contains, type IpRange } from '../net/cidr.ts';
+import { contains } from '../net/cidr.ts';
 import type { AuthorizationPolicy, PolicyMatch, PolicyRule, StringMatch } from './authorization-policy.ts';
 
 export interface AuthorizationFacts {
@@ -58,32 +58,49 @@ export function isMatch(match: PolicyMatch, facts: AuthorizationFacts): boolean 
 
 /** The first field that does not pass. */
 function failingField(match: PolicyMatch, facts: AuthorizationFacts): Field | undefined {
-  const { source, destination, identity } = facts;
-  const inRange = (end: SocketAddress) => (range: IpRange) => contains(range, end.ip);
-  if (!passes(match.destinationIps, match.notDestinationIps, inRange(destination))) return 'destination address';
-  if (!passes(match.sourceIps, match.notSourceIps, inRange(source))) return 'source address';
-  const samePort = (port: number) => port === destination.port;
-  if (!passes(match.destinationPorts, match.notDestinationPorts, samePort)) return 'destination port';
-  const sameAccount = (account: { readonly namespace: string; readonly serviceAccount: string }) =>
-    account.namespace === identity?.namespace && account.serviceAccount === identity.serviceAccount;
-  if (!passes(match.serviceAccounts, match.notServiceAccounts, sameAccount)) return 'service account';
-  // Without an identity no principal fits, not even in a `not` list: that is how a DENY policy refuses plain text.
+  const { source, destination } = facts;
+  if (!passes(match.destinationIps, match.notDestinationIps, contains, destination.ip)) return 'destination address';
+  if (!passes(match.sourceIps, match.notSourceIps, contains, source.ip)) return 'source address';
+  if (!passes(match.destinationPorts, match.notDestinationPorts, isSame, destination.port)) return 'destination port';
+  const { identity } = facts;
+  if (!passes(match.serviceAccounts, match.notServiceAccounts, isAccountOf, identity)) return 'service account';
   const principal = identity?.uri.slice(spiffePrefix.length);
-  const samePrincipal = (wanted: StringMatch) => principal !== undefined && isTextMatch(wanted, principal);
-  if (!passes(match.principals, match.notPrincipals, samePrincipal)) return 'principal';
-  const sameNamespace = (wanted: StringMatch) => isTextMatch(wanted, identity?.namespace ?? '');
-  if (!passes(match.namespaces, match.notNamespaces, sameNamespace)) return 'namespace';
+  if (!passes(match.principals, match.notPrincipals, isPrincipal, principal)) return 'principal';
+  if (!passes(match.namespaces, match.notNamespaces, isTextMatch, identity?.namespace ?? '')) return 'namespace';
   return undefined;
 }
 
 /** An absent or empty list passes. */
-function passes<T>(
+function passes<T, V>(
   wanted: readonly T[] | undefined,
   unwanted: readonly T[] | undefined,
-  fits: (value: T) => boolean,
+  fits: (condition: T, value: V) => boolean,
+  value: V,
 ): boolean {
-  if (wanted !== undefined && wanted.length > 0 && !wanted.some(fits)) return false;
-  return unwanted === undefined || !unwanted.some(fits);
+  if (wanted !== undefined && wanted.length > 0 && !anyFits(wanted, fits, value)) return false;
+  return unwanted === undefined || !anyFits(unwanted, fits, value);
+}
+
+/** Every connection comes here, so that nothing is made. */
+function anyFits<T, V>(conditions: readonly T[], fits: (condition: T, value: V) => boolean, value: V): boolean {
+  for (const condition of conditions) if (fits(condition, value)) return true;
+  return false;
+}
+
+function isSame(wanted: number, port: number): boolean {
+  return wanted === port;
+}
+
+function isAccountOf(
+  account: { readonly namespace: string; readonly serviceAccount: string },
+  identity: Identity | undefined,
+): boolean {
+  return account.namespace === identity?.namespace && account.serviceAccount === identity.serviceAccount;
+}
+
+/** Without an identity no principal fits, not even in a `not` list: that is how a DENY policy refuses plain text. */
+function isPrincipal(wanted: StringMatch, principal: string | undefined): boolean {
+  return principal !== undefined && isTextMatch(wanted, principal);
 }
 
 function isEmpty(match: PolicyMatch): boolean {

@@ -18,7 +18,7 @@ export class LabelSets {
   readonly #marks = new Map<string, number>();
   readonly #marksByIdentity = new WeakMap<readonly string[], number>();
   /** The values of one connection come again for each of its metrics. */
-  readonly #keys = new WeakMap<LabelValues, string>();
+  readonly #keys = new WeakMap<LabelValues, { readonly mark: number; readonly key: string }>();
 
   get size(): number {
     return this.#sets.size;
@@ -26,11 +26,11 @@ export class LabelSets {
 
   /** The same names and values give the same key. */
   keyOf(names: readonly string[], values: LabelValues): string {
-    const mark = `${this.#markOf(names)}\u0002`;
+    const mark = this.#markOf(names);
     const known = this.#keys.get(values);
-    if (known?.startsWith(mark)) return known;
-    const key = mark + values.join('\u0001');
-    this.#keys.set(values, key);
+    if (known?.mark === mark) return known.key;
+    const key = `${mark}\u0002${values.join('\u0001')}`;
+    this.#keys.set(values, { mark, key });
     return key;
   }
 
