@@ -133,8 +133,9 @@ t.test('a drain takes nothing new and lets what lives finish', async (t) => {
 
 t.test('a drain cuts what lives when its time is up', async (t) => {
   const { mesh, client } = await withConnection(t);
+  const ending = howItEnds(client);
   await mesh.fleet.drain(20);
-  t.equal(await howItEnds(client), 'ECONNRESET');
+  t.equal(await ending, 'ECONNRESET');
   const lines = await mesh.logged(2);
   t.ok(lines.every(({ error }) => error !== undefined));
 });
