@@ -1,5 +1,5 @@
 // How the Kubernetes source bears a large cluster: time and memory until N pods of a real API server are in the mesh, and how
-// long one pod's change takes into it. usage: node test/bench/kubernetes-sync.ts [--pods 100000] [--changes 20] [--json FILE]
+// long one pod's change takes into it. usage: npm run bench -- kubernetes-sync [--pods 100000] [--changes 20] [--json FILE]
 // The pods are written into etcd, as the API server would: through it they would take minutes. Everything ends with the run.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,8 @@ import { startLab } from '../interop/kubernetes-lab.ts';
 import { median } from './process-figures.ts';
 
 const { values: options } = parseArgs({
+  // The word that chose this benchmark.
+  allowPositionals: true,
   options: {
     pods: { type: 'string', default: '100000' },
     changes: { type: 'string', default: '20' },

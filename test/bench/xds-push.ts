@@ -1,5 +1,5 @@
 // How the xDS source bears a large mesh: N workloads in one response, as istiod sends them, then one change each, then a
-// second control plane that sends all of them anew. usage: node test/bench/xds-push.ts [--workloads 100000] [--changes 20]
+// second control plane that sends all of them anew. usage: npm run bench -- xds-push [--workloads 100000] [--changes 20]
 // [--json FILE], best with the daemon's options (deploy/local/program-files.ts). The pause is the longest of the event loop, as a
 // connection in this process would feel it; busy is the main thread's own CPU time in one go, which other programs do not lengthen.
 import { type ChildProcess, fork } from 'node:child_process';
@@ -21,6 +21,8 @@ import { encodePolicy, encodeService, encodeWorkload, type SentResource } from '
 import { median } from './process-figures.ts';
 
 const { values: options } = parseArgs({
+  // The word that chose this benchmark.
+  allowPositionals: true,
   options: {
     workloads: { type: 'string', default: '100000' },
     changes: { type: 'string', default: '20' },
