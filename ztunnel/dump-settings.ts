@@ -87,17 +87,17 @@ function dumpControlPlane(kind: 'ca' | 'xds', plane: ControlPlaneConfig) {
   };
 }
 
-/** All that is not shown above. */
+/** One by one: a setting that is a secret is not shown because nobody thought of it. */
 function dumpOwn(config: ZtunnelConfig): Json {
-  const { mode, packetMark, nodeName, network, clusterId, clusterDomain, ports, ...others } = config;
-  const { originalSource, responseBaggage, idleTunnelMs, tunnel, drainDeadlineMs, explicitEntry, ca, ...own } = others;
+  const { trustDomain, addresses, tcpReportingIntervalMs, failureLines, workerThreads, logFormat, istioVersion } =
+    config;
   return {
-    ...own,
-    source: dumpSource(own.source),
-    localMesh: dumpText(own.localMesh),
-    token: dumpText(ca.token),
-    logDirectives: writeDirectives(own.logDirectives),
-    series: { ...own.series },
+    ...{ trustDomain, addresses, tcpReportingIntervalMs, failureLines, workerThreads, logFormat, istioVersion },
+    source: dumpSource(config.source),
+    localMesh: dumpText(config.localMesh),
+    token: dumpText(config.ca.token),
+    logDirectives: writeDirectives(config.logDirectives),
+    series: { ...config.series },
   };
 }
 

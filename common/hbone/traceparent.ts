@@ -7,8 +7,6 @@ export interface Traceparent {
   readonly parentId: string;
 }
 
-export const traceparentRandomBytes = 24;
-
 /** @param random exactly 24 bytes: 16 for the trace, 8 for the parent */
 export function traceparentOf(random: Buffer): Traceparent {
   return { traceId: random.toString('hex', 0, 16), parentId: random.toString('hex', 16, 24) };
@@ -16,10 +14,4 @@ export function traceparentOf(random: Buffer): Traceparent {
 
 export function formatTraceparent({ traceId, parentId }: Traceparent): string {
   return `00-${traceId}-${parentId}-00`;
-}
-
-/** Undefined for anything but the 55 characters of version 00. */
-export function parseTraceparent(text: string | undefined): Traceparent | undefined {
-  const [, traceId, parentId] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(text ?? '') ?? [];
-  return traceId && parentId ? { traceId, parentId } : undefined;
 }

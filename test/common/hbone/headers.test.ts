@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type Baggage, formatBaggage, parseBaggage } from '../../../common/hbone/baggage.ts';
 import { formatForwarded, forwardedHost } from '../../../common/hbone/forwarded.ts';
-import { formatTraceparent, parseTraceparent, traceparentOf } from '../../../common/hbone/traceparent.ts';
+import { formatTraceparent, traceparentOf } from '../../../common/hbone/traceparent.ts';
 import { parseSocketAddress } from '../../../common/net/address.ts';
 
 const baggage: Baggage = {
@@ -56,12 +56,8 @@ for (const [line, host] of forwardedLines) {
   t.test(`the forwarded host of ${line} is ${host}`, async (t) => t.equal(forwardedHost(line), host));
 }
 
-t.test('a traceparent is written and read', async (t) => {
+t.test('a traceparent is written as W3C has it', async (t) => {
   const traceparent = traceparentOf(Buffer.from(Array.from({ length: 24 }, (_, index) => index)));
   const text = formatTraceparent(traceparent);
   t.equal(text, '00-000102030405060708090a0b0c0d0e0f-1011121314151617-00');
-  t.same(parseTraceparent(text), traceparent);
-  for (const broken of [undefined, '', text.slice(1), `${text}0`, text.toUpperCase(), text.replace('-', '_')]) {
-    t.equal(parseTraceparent(broken), undefined);
-  }
 });
