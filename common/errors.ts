@@ -67,3 +67,8 @@ export class MeshError extends Error {
 export function codeOf(error: unknown): MeshErrorCode {
   return error instanceof MeshError ? error.code : 'INTERNAL';
 }
+
+/** Whatever was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new MeshError('INTERNAL', String(thrown));
+}

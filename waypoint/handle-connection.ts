@@ -1,6 +1,6 @@
 // One connection that the waypoint carries unread: choose an endpoint, dial it, copy both ways, tell telemetry how it went.
 // In: the stream and whose it is; what it needs of the other parts comes as functions. Source: waypoint-telemetry.md §1.13, §8.1.
-import { MeshError } from '../common/errors.ts';
+import { asError, type MeshError } from '../common/errors.ts';
 import type { ByteStream } from '../common/net/byte-stream.ts';
 import { copyStreams } from '../common/net/copy-streams.ts';
 import type { TcpReport } from '../common/telemetry/tcp-reporter.ts';
@@ -54,6 +54,6 @@ export async function handleConnection(
     const report = handling.opened(downstream, upstream, []);
     copyStreams(stream, dialled, report, (error) => finish(report, error === undefined ? [] : ['UC'], error));
   } catch (cause) {
-    refuse(['UF'], cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause)));
+    refuse(['UF'], asError(cause));
   }
 }

@@ -1,6 +1,6 @@
 // The receiving end of tunnels (ztunnel.md §3, §4.6 step 1): mutual TLS on accepted sockets, then CONNECT requests.
 // In: accepted sockets. Out: one `onRequest` for each stream that a verified peer opens.
-import { codeOf, MeshError, onTheWire } from '../errors.ts';
+import { asError, codeOf, MeshError, onTheWire } from '../errors.ts';
 import { Http2Connection } from '../http2/connection-socket.ts';
 import { type FlowSettings, serverSettings } from '../http2/settings.ts';
 import type { CertificateSource, WorkloadCertificate } from '../identity/certificate.ts';
@@ -108,7 +108,7 @@ class AcceptingServer implements TunnelServer {
 
   private refuse(accepted: AcceptedSocket, cause: unknown): void {
     accepted.socket.destroy();
-    const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
+    const error = asError(cause);
     const { onRefused, log } = this.options;
     if (onRefused === undefined) {
       const code = codeOf(error);

@@ -1,6 +1,6 @@
 // One CONNECT that reaches a pod, from request to end: admit it, connect to the application as its real peer, answer 200
 // with who we are, carry the bytes. Source: ztunnel.md §3.4, §4.6, §10.
-import { MeshError } from '../../common/errors.ts';
+import { asError, MeshError } from '../../common/errors.ts';
 import type { ConnectRequest } from '../../common/hbone/hbone.ts';
 import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
@@ -139,8 +139,4 @@ function peerGone({ authority }: ConnectRequest): MeshError {
 
 function statusOf(error: Error): number {
   return error instanceof MeshError ? error.onTheWire.connectStatus : 503;
-}
-
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
 }

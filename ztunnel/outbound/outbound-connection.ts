@@ -1,6 +1,6 @@
 // One connection that a pod opens, from accept to end: decide the route, dial it, carry the bytes. Whatever fails, the
 // application's socket is reset, and metrics and access log say why once. Source: ztunnel.md §4.4, §10.
-import { MeshError } from '../../common/errors.ts';
+import { asError, MeshError } from '../../common/errors.ts';
 import type { ConnectedStream, TunnelDialer } from '../../common/hbone/hbone.ts';
 import { identityOf } from '../../common/identity/identity.ts';
 import type { ResolvedHosts } from '../../common/mesh/choose-address.ts';
@@ -203,8 +203,4 @@ function factsOf(connection: OutboundConnection, source: Workload, route: OpenRo
     hboneAuthority: undefined,
     service,
   };
-}
-
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
 }

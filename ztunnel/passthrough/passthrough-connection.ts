@@ -1,6 +1,6 @@
 // One connection into a pod without HBONE, from accept to end: find out who calls, admit it, connect to the application as its real
 // peer, carry the bytes. Source: ztunnel.md §4.7, §10; sidecars: waypoint-telemetry.md §5.1.
-import { MeshError } from '../../common/errors.ts';
+import { asError, MeshError } from '../../common/errors.ts';
 import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
@@ -48,7 +48,7 @@ export async function carryPassthrough(context: PodContext, connection: Passthro
     stream = caller.stream;
     await admit(context, connection, live, workload, caller);
   } catch (cause) {
-    const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
+    const error = asError(cause);
     const { source, originalDestination: destination } = connection;
     context.journal.deny({ source, destination, direction: 'inbound', error });
     stream.reset(error);
@@ -93,7 +93,7 @@ async function admit(
     const upstream = await unlessAborted(live, dial(context, connection, admission.upstream), resetLate);
     carryBytes(live, downstream, upstream, entry);
   } catch (cause) {
-    const error = cause instanceof Error ? cause : new MeshError('INTERNAL', String(cause));
+    const error = asError(cause);
     downstream.reset(error);
     entry.close(error);
     live.end();
