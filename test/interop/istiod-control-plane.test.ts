@@ -15,7 +15,9 @@ import { type ConfigDump, type NodeProxy, startNodeProxy } from './node-proxy-pr
 const root = join(import.meta.dirname, '../..');
 const input = join(process.env['AMBIENTD_SHARED'] ?? join(root, '../shared'), 'lab/samples/input.yaml');
 
-const isWhole = ({ policies, workloads }: ConfigDump): boolean => workloads.length > 3 && policies.length > 1;
+/** istiod binds a service to its waypoint only once the waypoint has its address. */
+const isWhole = ({ policies, workloads, services }: ConfigDump): boolean =>
+  workloads.length > 3 && policies.length > 1 && services.some(({ waypoint }) => waypoint !== undefined);
 const hasCertificate = ({ certificates }: ConfigDump): boolean =>
   certificates.some(({ state }) => state === 'Available');
 const holdsPod = (name: string) => (dump: ConfigDump) => dump.workloads.some((workload) => workload.name === name);

@@ -7,7 +7,7 @@ import type { Test } from 'tap';
 
 export interface ConfigDump {
   readonly workloads: readonly { readonly name: string; readonly canonicalName?: string }[];
-  readonly services: readonly unknown[];
+  readonly services: readonly { readonly waypoint?: unknown }[];
   readonly policies: readonly { readonly name: string }[];
   readonly certificates: readonly DumpedCertificate[];
 }
