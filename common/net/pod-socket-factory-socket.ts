@@ -3,7 +3,14 @@
 import { createServer, Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
 import { MadeBefore } from '../made-before.ts';
-import { formatSocketAddress, type IpAddress, ipFamily, ipFromBytes, type SocketAddress } from './address.ts';
+import {
+  formatSocketAddress,
+  type IpAddress,
+  ipFamily,
+  ipFromBytes,
+  isLoopback,
+  type SocketAddress,
+} from './address.ts';
 import { HandleStream } from './handle-stream-socket.ts';
 import * as linux from './linux-constants.ts';
 import type { NetworkNamespace } from './network-namespace-socket.ts';
@@ -258,8 +265,11 @@ class PodSockets {
     const v4 = ipFamily(source) === 4;
     try {
       const level = v4 ? linux.SOL_IP : linux.SOL_IPV6;
-      this.calls.setOption(descriptor, level, v4 ? linux.IP_TRANSPARENT : linux.IPV6_TRANSPARENT, 1);
-      this.calls.setOption(descriptor, level, v4 ? linux.IP_FREEBIND : linux.IPV6_FREEBIND, 1);
+      // A loopback address is everybody's own: it needs no permission, which may be lacking.
+      if (!isLoopback(source)) {
+        this.calls.setOption(descriptor, level, v4 ? linux.IP_TRANSPARENT : linux.IPV6_TRANSPARENT, 1);
+        this.calls.setOption(descriptor, level, v4 ? linux.IP_FREEBIND : linux.IPV6_FREEBIND, 1);
+      }
       this.calls.setOption(descriptor, linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT, 1);
       this.calls.bind(descriptor, this.sources.get(source));
     } catch {
