@@ -8,7 +8,14 @@ export interface OnTheWire {
   /** Status that answers a CONNECT request which fails with this code. */
   readonly connectStatus: 400 | 401 | 503;
   /** Value of the label `response_flags` of the TCP metrics. */
-  readonly responseFlag: '-' | 'DENY' | 'CONNECT' | 'H2_HANDSHAKE_FAILURE' | 'NETWORK_POLICY' | 'IDENTITY_ERROR';
+  readonly responseFlag:
+    | '-'
+    | 'DENY'
+    | 'CONNECT'
+    | 'H2_HANDSHAKE_FAILURE'
+    | 'NETWORK_POLICY'
+    | 'IDENTITY_ERROR'
+    | 'CERT_REVOKED';
   readonly level: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -36,6 +43,7 @@ export const onTheWire = {
   // ztunnel keeps TLS_FAILURE for its own settings of TLS: a handshake that fails is a connection that fails.
   TLS_FAILED: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
   PEER_IDENTITY_MISMATCH: { connectStatus: 503, responseFlag: 'CONNECT', level: 'warn' },
+  CERTIFICATE_REVOKED: { connectStatus: 503, responseFlag: 'CERT_REVOKED', level: 'warn' },
   IDENTITY_UNAVAILABLE: { connectStatus: 503, responseFlag: 'IDENTITY_ERROR', level: 'error' },
   CONNECTION_RESET: { connectStatus: 503, responseFlag: 'CONNECT', level: 'debug' },
   DRAINED: { connectStatus: 503, responseFlag: '-', level: 'info' },

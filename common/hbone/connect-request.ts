@@ -1,5 +1,6 @@
 // One CONNECT that a peer asked for, until it is answered. In: the stream and its head. Out: the request for whoever decides,
 // and the events that the session is to send the stream.
+import type { MeshError } from '../errors.ts';
 import type { ConnectionSession } from '../http2/connection-session.ts';
 import { SessionStream } from '../http2/session-stream.ts';
 import type { StreamEnd, StreamEvents, StreamState } from '../http2/stream-state.ts';
@@ -13,7 +14,9 @@ type RequestHead = Pick<ConnectRequest, 'method' | 'authority' | 'headers'>;
 /** The same for all requests of a tunnel. */
 export type RequestEnds = Pick<ConnectRequest, 'peerIdentity' | 'localIdentity' | 'peerAddress' | 'localAddress'>;
 
-const nobody: readonly (() => void)[] = [];
+type AbortListener = Parameters<ConnectRequest['onAbort']>[0];
+
+const nobody: readonly AbortListener[] = [];
 
 /** The request for whoever decides; `events` is who listens to its stream now. */
 export class PendingRequest implements ConnectRequest, StreamEvents {
@@ -27,7 +30,8 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
   private readonly session: ConnectionSession;
   private readonly stream: StreamState;
   private readonly bytes: SessionStream;
-  private abortListeners: readonly (() => void)[] = nobody;
+  private abortListeners: readonly AbortListener[] = nobody;
+  private tunnelLoss: MeshError | undefined;
   private answer: 'due' | 'given' | 'aborted' = 'due';
 
   constructor(session: ConnectionSession, stream: StreamState, head: RequestHead, ends: RequestEnds) {
@@ -62,8 +66,8 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
     this.session.respond(this.stream, [[':status', String(status)]], 'end-stream');
   }
 
-  onAbort(listener: () => void): void {
-    if (this.answer === 'aborted') setImmediate(listener);
+  onAbort(listener: AbortListener): void {
+    if (this.answer === 'aborted') setImmediate(listener, this.tunnelLoss);
     else this.abortListeners = this.abortListeners.concat(listener);
   }
 
@@ -86,6 +90,7 @@ export class PendingRequest implements ConnectRequest, StreamEvents {
   onGone(end: StreamEnd): void {
     this.bytes.onGone(end);
     this.answer = 'aborted';
-    for (const listener of this.abortListeners) listener();
+    if (end.kind === 'lost') this.tunnelLoss = end.error;
+    for (const listener of this.abortListeners) listener(this.tunnelLoss);
   }
 }

@@ -1,5 +1,6 @@
 // The tunnel as its users see it: one CONNECT stream is one application connection (ztunnel.md §3).
 // Client side: `TunnelDialer.connect`. Server side: `ConnectRequest` values handed to an `onRequest` callback.
+import type { MeshError } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { IpAddress, SocketAddress } from '../net/address.ts';
 import type { ByteStream } from '../net/byte-stream.ts';
@@ -32,7 +33,7 @@ export interface TunnelDialer {
   /**
    * Opens one CONNECT stream in a pooled tunnel and waits for its 200.
    * @param authority `ip:port`, `[ip]:port` or `hostname:port`
-   * @throws MeshError TUNNEL_REFUSED (with the status), TUNNEL_LOST, TUNNEL_CONNECT_TIMEOUT, TLS_FAILED, PEER_IDENTITY_MISMATCH, IDENTITY_UNAVAILABLE …
+   * @throws MeshError TUNNEL_REFUSED (with the status), TUNNEL_LOST, TUNNEL_CONNECT_TIMEOUT, TLS_FAILED, PEER_IDENTITY_MISMATCH, CERTIFICATE_REVOKED, IDENTITY_UNAVAILABLE …
    */
   connect(target: TunnelTarget, authority: string, headers: ConnectHeaders): Promise<ConnectedStream>;
   /** Idle tunnels close now, busy ones when their last stream ends, all at the deadline. */
@@ -57,6 +58,6 @@ export interface ConnectRequest {
   accept(headers: ConnectHeaders): ByteStream;
   /** Answers with the status and no body; the stream ends. */
   reject(status: number): void;
-  /** Called once if the peer goes before an answer was given. */
-  onAbort(listener: () => void): void;
+  /** Called once if the peer goes before an answer was given; with the reason where its whole tunnel was lost. */
+  onAbort(listener: (tunnelLoss: MeshError | undefined) => void): void;
 }

@@ -7,6 +7,7 @@ import type { Identity } from '../identity/identity.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
 import { handshakePace } from '../tls/handshake-pace.ts';
+import type { PeerRevocations } from '../tls/peer-revocations-socket.ts';
 import { secureAsClient } from '../tls/tls-client.ts';
 import type { TunnelTarget } from './hbone.ts';
 
@@ -32,6 +33,7 @@ export interface TunnelDial {
   readonly target: TunnelTarget;
   readonly certificate: WorkloadCertificate;
   readonly sockets: SocketFactory;
+  readonly revocations?: PeerRevocations | undefined;
   readonly settings: TunnelTimes & { readonly flow: FlowSettings };
   readonly handlers: Pick<ConnectionHandlers, 'onStreamClosed' | 'onGoAway' | 'onClosed'>;
 }
@@ -43,15 +45,16 @@ export interface OpenTunnel {
   readonly notAfterMs: number;
 }
 
-/** @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, TUNNEL_CONNECT_TIMEOUT, TLS_FAILED, PEER_IDENTITY_MISMATCH */
+/** @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, TUNNEL_CONNECT_TIMEOUT, TLS_FAILED, PEER_IDENTITY_MISMATCH, CERTIFICATE_REVOKED */
 export async function dialTunnel(dial: TunnelDial): Promise<OpenTunnel> {
-  const { target, certificate, settings, handlers } = dial;
+  const { target, certificate, settings, handlers, revocations } = dial;
   const peerName = formatSocketAddress(target.nextHop);
   const socket = await connectSocket(dial, peerName);
   try {
     const timeoutMs = settings.handshakeTimeoutMs;
     await handshakePace.begin();
-    const secured = await secureAsClient({ socket, certificate, expected: target.expected, timeoutMs, peerName });
+    const { expected } = target;
+    const secured = await secureAsClient({ socket, certificate, expected, timeoutMs, peerName, revocations });
     const connection = new Http2Connection({
       socket: secured.socket,
       own: { ...clientSettings, ...settings.flow },

@@ -7,6 +7,7 @@ import { createLastOut } from '../last-out.ts';
 import type { Logger } from '../log.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
+import type { PeerRevocations } from '../tls/peer-revocations-socket.ts';
 import { type ConnectOutcome, openConnectStream } from './connect-stream.ts';
 import type { ConnectedStream, ConnectHeaders, TunnelDialer, TunnelTarget } from './hbone.ts';
 import { mayShare } from './may-share.ts';
@@ -31,6 +32,8 @@ export interface TunnelPoolSettings extends TunnelTimes {
 export interface TunnelPoolOptions {
   readonly sockets: SocketFactory;
   readonly certificates: CertificateSource;
+  /** Peers are held to them, where there are any. */
+  readonly revocations?: PeerRevocations | undefined;
   readonly log: Logger;
   readonly settings?: Partial<TunnelPoolSettings>;
 }
@@ -128,11 +131,11 @@ class TunnelPool implements TunnelDialer {
   }
 
   private dial(target: TunnelTarget, onGone: () => void): PooledTunnel {
-    const { sockets, certificates, log } = this.options;
+    const { sockets, certificates, revocations, log } = this.options;
     return new PooledTunnel(
       async (handlers) => {
         const certificate = await certificates.get(target.source);
-        return dialTunnel({ target, certificate, sockets, settings: this.settings, handlers });
+        return dialTunnel({ target, certificate, sockets, revocations, settings: this.settings, handlers });
       },
       { idleTimeoutMs: this.settings.idleTimeoutMs, log, peerName: formatSocketAddress(target.nextHop), onGone },
     );

@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts';
 import { formatSocketAddress } from '../net/address.ts';
 import type { AcceptedSocket } from '../net/socket-factory.ts';
 import { handshakePace } from '../tls/handshake-pace.ts';
+import type { PeerRevocations } from '../tls/peer-revocations-socket.ts';
 import type { SecuredSocket } from '../tls/tls-client.ts';
 import { secureAsServer } from '../tls/tls-server.ts';
 import { PendingRequest } from './connect-request.ts';
@@ -19,6 +20,8 @@ import { defaultTunnelTimes, type TunnelTimes } from './tunnel-client.ts';
 
 export interface TunnelServerOptions {
   readonly certificates: CertificateSource;
+  /** Peers are held to them, where there are any. */
+  readonly revocations?: PeerRevocations | undefined;
   /** Whose certificate answers, asked for each connection; undefined while the workload is not known. */
   readonly identity: () => Identity | undefined;
   readonly onRequest: (request: ConnectRequest) => void;
@@ -92,7 +95,9 @@ class AcceptingServer implements TunnelServer {
     await handshakePace.begin();
     if (accepted.socket.destroyed)
       throw new MeshError('CONNECTION_RESET', `${peerName} gave up before its TLS handshake`);
-    const secured = await secureAsServer({ socket: accepted.socket, certificate, timeoutMs, peerName });
+    const { socket } = accepted;
+    const { revocations } = this.options;
+    const secured = await secureAsServer({ socket, certificate, timeoutMs, peerName, revocations });
     return { secured, certificate };
   }
 

@@ -58,7 +58,10 @@ export class Http2Connection {
     this.kind = 'encrypted' in options.socket ? 'tls' : 'tcp';
     this.session = new ConnectionSession(options.own, this.sessionEvents());
     this.socket.on('data', (chunk: Buffer) => this.session.receive(chunk));
-    this.socket.on('error', (error) => this.destroy(this.lost(error.message, error)));
+    // Whoever cuts the socket says why.
+    this.socket.on('error', (error) =>
+      this.destroy(error instanceof MeshError ? error : this.lost(error.message, error)),
+    );
     this.socket.on('end', () => this.destroy(this.lost('the peer closed the connection')));
     this.socket.on('close', () => this.closed());
     this.schedulePing();

@@ -75,8 +75,9 @@ export function listenFailure(address: string, cause: unknown): MeshError {
 /** Endings that a program causes by going away; anything else is a failure of the path. */
 const resetErrnos = new Set(['ECONNRESET', 'EPIPE', 'ENOTCONN', 'ECONNABORTED', 'ERR_STREAM_DESTROYED']);
 
-/** Loss of an established connection. */
+/** Loss of an established connection; a reason that this side gave is that. */
 export function connectionLoss(peer: string, cause: Error): MeshError {
+  if (cause instanceof MeshError) return cause;
   const errno = errnoOf(cause);
   if (errno !== undefined && resetErrnos.has(errno)) {
     return new MeshError('CONNECTION_RESET', `${peer} reset the connection (${errno})`, { cause });

@@ -6,6 +6,7 @@ import type { Identity } from '../identity/identity.ts';
 import { formatSocketAddress, type SocketAddress } from '../net/address.ts';
 import type { SocketFactory } from '../net/socket-factory.ts';
 import { streamOfTls } from '../net/tcp-stream-socket.ts';
+import type { PeerRevocations } from '../tls/peer-revocations-socket.ts';
 import { secureAsClient } from '../tls/tls-client.ts';
 import { exchangePeers, type PeerExchange } from './exchange-peers.ts';
 import type { ToldPeer } from './peer-exchange-codec.ts';
@@ -27,11 +28,22 @@ export interface SidecarConnection extends PeerExchange {
   readonly peer: Identity;
 }
 
+/** What a dial needs of the proxy that dials. */
+export interface SidecarDialing {
+  readonly sockets: SocketFactory;
+  readonly certificates: CertificateSource;
+  /** Peers are held to them, where there are any. */
+  readonly revocations?: PeerRevocations | undefined;
+}
+
 const handshakeTimeoutMs = 10_000;
 
-/** @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT, IDENTITY_UNAVAILABLE, TLS_FAILED, PEER_IDENTITY_MISMATCH */
+/**
+ * @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT, IDENTITY_UNAVAILABLE, TLS_FAILED,
+ * PEER_IDENTITY_MISMATCH, CERTIFICATE_REVOKED
+ */
 export async function dialSidecar(
-  { sockets, certificates }: { readonly sockets: SocketFactory; readonly certificates: CertificateSource },
+  { sockets, certificates, revocations }: SidecarDialing,
   { to, source, expected, own, protocols = protocolsToSidecar }: SidecarCall,
 ): Promise<SidecarConnection> {
   const certificate = await certificateInTime(certificates, source, handshakeTimeoutMs);
@@ -42,6 +54,7 @@ export async function dialSidecar(
     expected,
     protocols,
     timeoutMs: handshakeTimeoutMs,
+    revocations,
     peerName: `the sidecar at ${formatSocketAddress(to)}`,
   });
   return { peer, ...exchangePeers(streamOfTls(socket, transport), { alpn: socket.alpnProtocol || undefined, own }) };

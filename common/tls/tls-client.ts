@@ -6,6 +6,7 @@ import { MeshError } from '../errors.ts';
 import type { WorkloadCertificate } from '../identity/certificate.ts';
 import type { Identity } from '../identity/identity.ts';
 import { clientOptions } from './client-options.ts';
+import type { PeerRevocations } from './peer-revocations-socket.ts';
 import { secureContextOf } from './secure-context-socket.ts';
 import { tlsFailureText } from './tls-failure.ts';
 import { tunnelProtocols } from './tls-parameters.ts';
@@ -20,6 +21,8 @@ export interface TlsHandshake {
   readonly timeoutMs: number;
   /** Who is dialled, for messages. */
   readonly peerName: string;
+  /** Watches the peer's certificates until the socket closes. */
+  readonly revocations?: PeerRevocations | undefined;
 }
 
 export interface SecuredSocket {
@@ -29,9 +32,10 @@ export interface SecuredSocket {
   readonly peerNotAfterMs: number;
 }
 
-/** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH, TUNNEL_CONNECT_TIMEOUT */
+/** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH, CERTIFICATE_REVOKED, TUNNEL_CONNECT_TIMEOUT */
 export function secureAsClient(handshake: TlsHandshake): Promise<SecuredSocket> {
   const { socket: transport, certificate, expected, protocols = tunnelProtocols, timeoutMs, peerName } = handshake;
+  const { revocations } = handshake;
   const context = secureContextOf(certificate);
   return new Promise((resolve, reject) => {
     const socket = connect(clientOptions({ socket: transport, context, expected, protocols }));
@@ -54,6 +58,8 @@ export function secureAsClient(handshake: TlsHandshake): Promise<SecuredSocket> 
       const leaf = socket.getPeerCertificate();
       const verdict = verifyServer(leaf.subjectaltname, expected);
       if (verdict.kind === 'refused') return onError(new MeshError('PEER_IDENTITY_MISMATCH', verdict.detail));
+      const revoked = revocations?.admit({ socket, rootsPem: certificate.rootsPem, reporter: 'source', peerName });
+      if (revoked !== undefined) return fail(revoked);
       socket.off('close', onClose);
       socket.off('end', onClose);
       resolve({ socket, peer: verdict.identity, peerNotAfterMs: Date.parse(leaf.valid_to) });

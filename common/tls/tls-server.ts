@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { MeshError } from '../errors.ts';
 import type { WorkloadCertificate } from '../identity/certificate.ts';
+import type { PeerRevocations } from './peer-revocations-socket.ts';
 import { secureContextOf } from './secure-context-socket.ts';
 import { serverOptions } from './server-options.ts';
 import type { SecuredSocket } from './tls-client.ts';
@@ -19,19 +20,23 @@ export interface TlsAcceptance {
   readonly timeoutMs: number;
   /** Who dialled, for messages. */
   readonly peerName: string;
+  /** Watches the peer's certificates until the socket closes. */
+  readonly revocations?: PeerRevocations | undefined;
 }
 
-/** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH */
+/** @throws MeshError TLS_FAILED, PEER_IDENTITY_MISMATCH, CERTIFICATE_REVOKED */
 export function secureAsServer(acceptance: TlsAcceptance): Promise<SecuredSocket> {
   const { socket: transport, certificate, protocols = tunnelProtocols, timeoutMs, peerName } = acceptance;
   return new Promise((resolve, reject) => {
     const socket = new TLSSocket(transport, serverOptions(secureContextOf(certificate), protocols));
-    const fail = (detail: string, code: 'TLS_FAILED' | 'PEER_IDENTITY_MISMATCH', cause?: unknown): void => {
+    const end = (error: MeshError): void => {
       clearTimeout(deadline);
       socket.destroy();
       transport.destroy();
-      reject(new MeshError(code, `TLS with ${peerName} failed: ${detail}`, { cause }));
+      reject(error);
     };
+    const fail = (detail: string, code: 'TLS_FAILED' | 'PEER_IDENTITY_MISMATCH', cause?: unknown): void =>
+      end(new MeshError(code, `TLS with ${peerName} failed: ${detail}`, { cause }));
     const onError = (error: Error): void => fail(tlsFailureText(error), 'TLS_FAILED', error);
     const onClose = (): void => fail('the peer closed the connection', 'TLS_FAILED');
     const deadline = setTimeout(() => fail(`no handshake within ${timeoutMs} ms`, 'TLS_FAILED'), timeoutMs);
@@ -46,6 +51,9 @@ export function secureAsServer(acceptance: TlsAcceptance): Promise<SecuredSocket
       const leaf = socket.getPeerCertificate();
       const verdict = verifyClient(leaf.subjectaltname, certificate.identity);
       if (verdict.kind === 'refused') return fail(verdict.detail, 'PEER_IDENTITY_MISMATCH');
+      const { rootsPem } = certificate;
+      const revoked = acceptance.revocations?.admit({ socket, rootsPem, reporter: 'destination', peerName });
+      if (revoked !== undefined) return end(revoked);
       socket.off('close', onClose);
       socket.off('end', onClose);
       resolve({ socket, peer: verdict.identity, peerNotAfterMs: Date.parse(leaf.valid_to) });

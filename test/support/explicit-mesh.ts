@@ -1,6 +1,6 @@
 // ztunnel in explicit mode, in this process, for tests: a mesh given by value, an embedded CA, pods on loopback addresses.
 // What it counted and logged can be asked for; applications and clients are plain sockets.
-import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import type { MeshIndex } from '../../common/mesh/mesh-index.ts';
 import type { MeshSnapshot } from '../../common/mesh/mesh-source.ts';
@@ -26,6 +26,7 @@ export interface ExplicitMesh {
   readonly mesh: MeshIndex;
   readonly fleet: PodFleet;
   readonly services: NodeServices;
+  readonly authority: CertificateAuthority;
   /** Access log lines so far. */
   readonly accessLog: readonly Record<string, unknown>[];
   /** Waits until the access log has this many lines. */
@@ -65,6 +66,7 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
     mesh,
     fleet,
     services,
+    authority: issuer,
     get accessLog() {
       return lines();
     },

@@ -25,13 +25,13 @@ export async function startPassthroughPod(
   name: WorkloadName,
   application: SocketAddress,
 ): Promise<PassthroughPod> {
-  const { config, mesh, journal, openSockets, certificates, peerClaims } = services;
+  const { config, mesh, journal, openSockets, certificates, revocations, peerClaims } = services;
   const serving = createGate();
   serving.open();
   const connections = createConnectionTracker();
   const unsubscribe = closeRevokedConnections(mesh, connections);
   const context = {
-    ...{ mesh, network: config.network, journal, openSockets, certificates, peerClaims, serving },
+    ...{ mesh, network: config.network, journal, openSockets, certificates, revocations, peerClaims, serving },
     workload: createLocalWorkload({ mesh, name, nodeName: undefined }),
     sockets: redirecting(createPodSocketFactory({ namespace: 'own' }), application),
     illegalPorts: illegalPorts({ ...podPorts, socks5: undefined }),

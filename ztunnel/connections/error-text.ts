@@ -17,6 +17,7 @@ const wordsOf: Partial<Record<MeshErrorCode, Words>> = {
   UPSTREAM_CONNECT_TIMEOUT: dialling,
   TLS_FAILED: handshake,
   PEER_IDENTITY_MISMATCH: { ...handshake, outbound: 'io error: invalid peer certificate' },
+  CERTIFICATE_REVOKED: handshake,
   IDENTITY_UNAVAILABLE: both('identity error'),
   TUNNEL_PROTOCOL: both('h2 failed'),
   TUNNEL_LOST: both('io error'),
@@ -24,13 +25,15 @@ const wordsOf: Partial<Record<MeshErrorCode, Words>> = {
   DRAINED: both('connection closed due to connection drain'),
 };
 
+/** ztunnel's words for a connection that one of its rules has ended, whatever its phase. */
+const own = /^connection closed\b/;
 /** ztunnel's word for a wait of its own that is over. */
 const elapsed = 'deadline has elapsed';
 
 export function errorText(error: Error, direction: Direction): string {
   if (!(error instanceof MeshError)) return error.message;
   const words = wordsOf[error.code]?.[direction];
-  if (words === undefined || error.message.startsWith(words)) return error.message;
+  if (words === undefined || own.test(error.message) || error.message.startsWith(words)) return error.message;
   const cause = osErrorText(error.cause) ?? (error.code === 'UPSTREAM_CONNECT_TIMEOUT' ? elapsed : undefined);
   return [words, cause, error.message].filter((part) => part !== undefined).join(': ');
 }

@@ -8,6 +8,7 @@ import type { Workload } from '../../common/mesh/workload.ts';
 import type { SocketFactory } from '../../common/net/socket-factory.ts';
 import type { PeerClaims } from '../../common/peer/peer-claims.ts';
 import type { Series } from '../../common/telemetry/recorder.ts';
+import type { PeerRevocations } from '../../common/tls/peer-revocations-socket.ts';
 import type { IllegalPorts } from '../illegal-ports.ts';
 import type { ConnectionJournal } from './connection-journal.ts';
 import type { ConnectionTracker } from './connection-tracker.ts';
@@ -23,6 +24,8 @@ export interface PodContext {
   readonly workload: LocalWorkload;
   readonly sockets: SocketFactory;
   readonly certificates: CertificateSource;
+  /** CRL_PATH. */
+  readonly revocations?: PeerRevocations | undefined;
   readonly peerClaims: PeerClaims;
   readonly illegalPorts: IllegalPorts;
   readonly tracker: ConnectionTracker;

@@ -27,7 +27,7 @@ export interface InboundContext extends PodContext {
 /** Resolves when the connection is being carried, or has failed; never rejects. */
 export async function carryInbound(context: InboundContext, request: ConnectRequest): Promise<void> {
   const live = context.tracker.begin();
-  request.onAbort(() => live.abort(peerGone(request)));
+  request.onAbort((tunnelLoss) => live.abort(whyAborted(request, tunnelLoss)));
   try {
     const workload = servedWorkload(context) ?? (await unlessAborted(live, awaitServedWorkload(context)));
     const { demand } = context;
@@ -133,7 +133,8 @@ function remember(
   };
 }
 
-function peerGone({ authority }: ConnectRequest): MeshError {
+function whyAborted({ authority }: ConnectRequest, tunnelLoss: MeshError | undefined): MeshError {
+  if (tunnelLoss?.code === 'CERTIFICATE_REVOKED') return tunnelLoss;
   return new MeshError('CONNECTION_RESET', `the peer gave up its CONNECT to ${authority} before it was answered`);
 }
 

@@ -30,6 +30,7 @@ export async function listenInbound(
 ): Promise<InboundListener> {
   const server = createTunnelServer({
     certificates,
+    revocations: context.revocations,
     log,
     flow,
     identity: () => {

@@ -12,6 +12,7 @@ import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import type { Listener } from '../../common/net/socket-factory.ts';
 import type { PeerClaims } from '../../common/peer/peer-claims.ts';
+import type { PeerRevocations } from '../../common/tls/peer-revocations-socket.ts';
 import type { ZtunnelConfig } from '../config.ts';
 import { closeRevokedConnections } from '../connections/close-revoked.ts';
 import type { ConnectionJournal } from '../connections/connection-journal.ts';
@@ -43,6 +44,8 @@ export interface NodeServices {
   readonly lookUpName: NameLookup;
   readonly countOnDemandDns: CountOnDemandDns;
   readonly certificates: CertificateSource;
+  /** CRL_PATH. */
+  readonly revocations?: PeerRevocations | undefined;
   readonly peerClaims: PeerClaims;
   readonly log: Logger;
 }
@@ -72,6 +75,7 @@ class ServedPod implements PodProxy {
     this.#tunnels = createTunnelPool({
       sockets: pod.sockets,
       certificates: services.certificates,
+      revocations: services.revocations,
       log: services.log,
       settings: { ...config.tunnel, idleTimeoutMs: config.idleTunnelMs },
     });
@@ -160,8 +164,8 @@ class ServedPod implements PodProxy {
   }
 
   #outboundContext(): OutboundContext {
-    const { config, mesh, demand, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims } =
-      this.#services;
+    const { config, mesh, demand, journal, openSockets, lookUpName, countOnDemandDns } = this.#services;
+    const { certificates, revocations, peerClaims } = this.#services;
     const { sockets } = this.#pod;
     const socks5 = config.explicitEntry === 'on' ? podPorts.socks5 : undefined;
     return {
@@ -171,6 +175,7 @@ class ServedPod implements PodProxy {
       workload: this.#workload,
       sockets,
       certificates,
+      revocations,
       peerClaims,
       illegalPorts: illegalPorts({ ...podPorts, socks5 }),
       tracker: this.connections,

@@ -49,7 +49,7 @@ export interface Arriving {
 
 const handshakeTimeoutMs = 10_000;
 
-/** @throws MeshError IDENTITY_UNAVAILABLE, TLS_FAILED, PEER_IDENTITY_MISMATCH, CONNECTION_RESET, or why it was aborted */
+/** @throws MeshError IDENTITY_UNAVAILABLE, TLS_FAILED, PEER_IDENTITY_MISMATCH, CERTIFICATE_REVOKED, CONNECTION_RESET, or why it was aborted */
 export async function receiveCaller(context: PodContext, live: LiveConnection, arriving: Arriving): Promise<Caller> {
   const { stream, workload } = arriving;
   // A pod that ends tunnels itself ends its callers' TLS, too.
@@ -83,7 +83,7 @@ function lookAt({ mesh, network }: PodContext, { stream, source, workload, plain
 }
 
 async function secure(
-  { certificates }: PodContext,
+  { certificates, revocations }: PodContext,
   live: LiveConnection,
   { stream, source, workload }: Arriving,
   start: Buffer,
@@ -93,7 +93,8 @@ async function secure(
   const certificate = await unlessAborted(live, fetching);
   const socket = stream.takeSocket(start);
   if (socket === undefined) throw new MeshError('CONNECTION_RESET', `${peerName} has gone before its handshake`);
-  const acceptance = { socket, certificate, protocols: protocolsFromSidecar, timeoutMs: handshakeTimeoutMs, peerName };
+  const protocols = protocolsFromSidecar;
+  const acceptance = { socket, certificate, protocols, timeoutMs: handshakeTimeoutMs, peerName, revocations };
   try {
     const secured = await unlessAborted(live, secureAsServer(acceptance), (late) => late.socket.destroy());
     return { ...secured, transport: socket };

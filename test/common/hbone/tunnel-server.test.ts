@@ -114,7 +114,11 @@ t.test('who asks is told once when the peer goes before the answer', async (t) =
   const [request] = requests;
   if (!request) throw new Error('no request');
   let aborted = 0;
-  request.onAbort(() => aborted++);
+  let tunnelLoss: unknown;
+  request.onAbort((reason) => {
+    aborted++;
+    tunnelLoss = reason;
+  });
   pool.close();
   await until(() => aborted > 0);
   request.reject(503);
@@ -122,6 +126,7 @@ t.test('who asks is told once when the peer goes before the answer', async (t) =
   await sink.closed();
   t.match(sink.closeError, { code: 'TUNNEL_LOST' });
   t.equal(aborted, 1);
+  t.match(tunnelLoss, { code: 'TUNNEL_LOST' });
   await t.rejects(connecting);
 });
 

@@ -27,6 +27,14 @@ t.test('a failed handshake is told by its direction', async (t) => {
   t.equal(errorText(error, 'outbound'), 'io error: the peer speaks plain HTTP');
 });
 
+t.test('a revoked certificate is told by its direction at a handshake, and by its own words later', async (t) => {
+  const refused = new MeshError('CERTIFICATE_REVOKED', 'invalid peer certificate: Revoked: 10.0.0.2:15008 …');
+  t.match(errorText(refused, 'inbound'), /^tls handshake error: invalid peer certificate: Revoked: /);
+  t.match(errorText(refused, 'outbound'), /^io error: invalid peer certificate: Revoked: /);
+  const text = 'connection closed: peer certificate revoked by CRL: 10.0.0.2:15008 …';
+  t.equal(errorText(new MeshError('CERTIFICATE_REVOKED', text), 'outbound'), text);
+});
+
 t.test('words that stand there already are not said twice', async (t) => {
   const text = 'connection closed due to connection drain: shop/web is no longer served here';
   t.equal(errorText(new MeshError('DRAINED', text), 'inbound'), text);
