@@ -11,7 +11,9 @@ import type { ConnectHeaders } from '../common/hbone/hbone.ts';
 import { createTunnelPool } from '../common/hbone/tunnel-pool.ts';
 import { createTunnelServer } from '../common/hbone/tunnel-server.ts';
 import { createCertificateStore } from '../common/identity/certificate-store.ts';
+import { createCrlFileWatcher } from '../common/identity/crl-file-watcher.ts';
 import { identityOf } from '../common/identity/identity.ts';
+import type { RevocationList } from '../common/identity/revocation-list.ts';
 import type { Runnable } from '../common/lifecycle.ts';
 import type { Logging } from '../common/logger.ts';
 import { createMeshIndex } from '../common/mesh/mesh-index.ts';
@@ -30,6 +32,7 @@ import { createMetricsRegistry, type MetricsRegistry } from '../common/telemetry
 import type { OtlpAttributes } from '../common/telemetry/otlp/otlp-codec.ts';
 import type { Recorder } from '../common/telemetry/recorder.ts';
 import { readRuntimeMetrics } from '../common/telemetry/runtime-metrics.ts';
+import { createPeerRevocations } from '../common/tls/peer-revocations-socket.ts';
 import type { WaypointConfig } from './config.ts';
 import { describedWorkload } from './described-workload.ts';
 import { type Authorization, createAuthorization } from './filters/authorization.ts';
@@ -56,7 +59,7 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
   const readiness = createReadiness(Object.values(tasks));
   const metrics = createMetrics(config, logging);
   const mesh = createMeshIndex();
-  const credentials = createCredentials(config, logging);
+  const credentials = createCredentials(config, logging, metrics.recorder);
   const upstreams = createUpstreams({ config, logging, mesh, credentials, recorder: metrics.recorder });
   const collectors = createCollectors({ config, logging, mesh, upstreams, recorder: metrics.recorder });
   const telemetry = createTelemetry(config, logging, metrics.recorder, collectors);
@@ -81,8 +84,7 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
     async start() {
       const { identity, certificates } = credentials;
       metrics.recorder.gauge(buildMetric, ['proxy', config.istioVersion]).add(1);
-      for (const server of servers) await server.start();
-      await source.start();
+      for (const part of [...servers, credentials, source]) await part.start();
       certificates.get(identity).then(
         () => readiness.done(tasks.certificate),
         (error: unknown) => log.error({ identity: identity.uri, error }, 'no certificate yet'),
@@ -106,7 +108,7 @@ export function createWaypoint(config: WaypointConfig, logging: Logging): Waypoi
       collectors.close();
       upstreams.close();
       await source.close();
-      credentials.close();
+      await credentials.close();
       for (const server of servers) await server.close();
     },
   };
@@ -119,13 +121,22 @@ function createMetrics(config: WaypointConfig, logging: Logging): MetricsRegistr
   return metrics;
 }
 
-function createCredentials(config: WaypointConfig, logging: Logging) {
+/** Who we are, and whose certificates are not believed any more. */
+function createCredentials(config: WaypointConfig, logging: Logging, recorder: Recorder) {
+  const log = logging.logger('identity');
   const ca = createCaClient({ ...config.ca, clusterId: config.clusterId, askAs: 'workload' });
-  const certificates = createCertificateStore({ issuer: ca, log: logging.logger('identity') });
+  const certificates = createCertificateStore({ issuer: ca, log });
+  const { crlPath: path } = config;
+  const revocations = path === undefined ? undefined : createPeerRevocations({ recorder, log });
+  const onLists = (lists: readonly RevocationList[]): void => revocations?.use(lists);
+  const file = path === undefined ? undefined : createCrlFileWatcher({ path, log, onLists });
   return {
     identity: identityOf(config),
     certificates,
-    close() {
+    revocations,
+    start: async () => await file?.start(),
+    async close() {
+      await file?.close();
       certificates.close();
       ca.close();
     },
@@ -173,19 +184,19 @@ function createUpstreams({
   credentials,
   recorder,
 }: Pick<DataPathParts, 'config' | 'logging' | 'mesh' | 'credentials'> & { readonly recorder: Recorder }) {
-  const { certificates, identity } = credentials;
+  const { certificates, revocations, identity } = credentials;
   const own = ownAddress(config);
   const self = (): Workload => {
     return mesh.workloadByName({ ...config, name: config.podName }, undefined) ?? ownDescription(config);
   };
   const sockets = createPlainSocketFactory(own === undefined ? {} : { bindAddress: own });
-  const tunnels = createTunnelPool({ sockets, certificates, log: logging.logger('tunnel') });
+  const tunnels = createTunnelPool({ sockets, certificates, revocations, log: logging.logger('tunnel') });
   const peerClaims = createPeerClaims({ recorder, log: logging.logger('tunnel') });
   const introduction = (): ToldPeer => peerOfWorkload('waypoint', self());
   const headers = (): ConnectHeaders => [['baggage', formatBaggage(baggageOfMetadata(introduction().metadata))]];
   const sourceIp = config.instanceIp;
   const dial = createEndpointDialer({
-    ...{ tunnels, sockets, certificates, peerClaims, identity, sourceIp, headers },
+    ...{ tunnels, sockets, certificates, revocations, peerClaims, identity, sourceIp, headers },
     self: introduction,
     hbonePort: hboneOfWorkloads,
   });
@@ -223,7 +234,7 @@ function createCollectors({ config, logging, mesh, upstreams, recorder }: Collec
 function createDataPath(parts: DataPathParts) {
   const { config, logging, mesh, routing, authorization, telemetry, credentials, upstreams } = parts;
   const log = logging.logger('waypoint');
-  const { certificates, identity } = credentials;
+  const { certificates, revocations, identity } = credentials;
   const { self, introduction, peerClaims, sockets, dial, clients } = upstreams;
   const http = createHttpServer();
   const traffic = createTraffic({
@@ -242,6 +253,7 @@ function createDataPath(parts: DataPathParts) {
   });
   const server = createTunnelServer({
     certificates,
+    revocations,
     identity: () => identity,
     onRequest,
     onRefused({ peer: source, local }, error) {

@@ -58,6 +58,8 @@ export interface WaypointConfig {
   readonly source: WaypointSource;
   /** `CA_ADDRESS` (default `CA_ADDR`, else istiod in its own namespace), `CA_ROOT_CA`, `AUTH_TOKEN` and their kin. */
   readonly ca: ControlPlaneConfig;
+  /** `CRL_PATH`, none: a file of revocation lists (PEM, or the DER of one), read again when it changes; peers are held to them. */
+  readonly crlPath: string | undefined;
   readonly ports: WaypointPorts;
   /** `ACCESS_LOG`, false: one line a request where neither a Telemetry nor the mesh config says anything of logs. */
   readonly accessLog: 'on' | 'off';
@@ -101,6 +103,7 @@ export function parseWaypointConfig(env: Environment, fileExists: FileExists): C
     rootNamespace: read.text('AMBIENTD_ROOT_NAMESPACE', 'istio-system'),
     source: readSource(read, env, clusterId, fileExists),
     ca: readControlPlane(read, 'CA', istiodOf(read), fileExists),
+    crlPath: read.text('CRL_PATH'),
     ports: readPorts(read),
     accessLog: read.flag('ACCESS_LOG', false) ? 'on' : 'off',
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),

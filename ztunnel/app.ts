@@ -4,6 +4,7 @@ import { dumpConfig } from '../common/admin/config-dump.ts';
 import { createReadiness } from '../common/admin/readiness.ts';
 import { createCaClient } from '../common/ca/ca-client.ts';
 import { type CertificateStore, createCertificateStore } from '../common/identity/certificate-store.ts';
+import { createCrlFileWatcher } from '../common/identity/crl-file-watcher.ts';
 import type { Runnable } from '../common/lifecycle.ts';
 import type { LevelDirectives } from '../common/log-levels.ts';
 import type { Logging } from '../common/logger.ts';
@@ -21,7 +22,7 @@ import { watchNodeIdentities } from './node-identities.ts';
 import { createNodeServers } from './node-servers.ts';
 import { createNodeTelemetry } from './node-telemetry.ts';
 import type { Shard } from './shards/shard.ts';
-import { createShards } from './shards/shards.ts';
+import { createShards, type Shards } from './shards/shards.ts';
 
 export interface ZtunnelOptions {
   readonly config: ZtunnelConfig;
@@ -60,6 +61,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
   const { demand } = source;
   const shards = createShards({ config, mesh, demand, certificates, recorder, logging });
   telemetry.follow(shards);
+  const revocations = watchRevocations(config, logging, shards);
 
   const onReadiness = (state: 'ready' | 'waiting'): void =>
     state === 'ready' ? readiness.done(podsTask) : readiness.pend(podsTask);
@@ -78,8 +80,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
       return servers.ports;
     },
     async start() {
-      await servers.start();
-      await source.start();
+      for (const part of [servers, revocations, source]) await part?.start();
       readiness.done(sourceTask);
       await pods.start();
     },
@@ -91,7 +92,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
     async close() {
       await pods.close();
       await fleet.close();
-      await source.close();
+      for (const part of [source, revocations]) await part?.close();
       for (const used of [shards, certificates, ca]) used.close();
       await servers.close();
     },
@@ -116,6 +117,12 @@ function createPods({ config, logging, mesh, metrics, shards, onReadiness }: Pod
   const fleet = createPodFleet({ shards, counters, log: logging.logger('proxy') });
   const pods = createPodSource({ config, mesh, fleet, counters, log: logging.logger('inpod'), onReadiness });
   return { fleet, pods };
+}
+
+function watchRevocations({ crlPath: path }: ZtunnelConfig, logging: Logging, shards: Shards): Runnable | undefined {
+  if (path === undefined) return undefined;
+  const log = logging.logger('identity');
+  return createCrlFileWatcher({ path, log, onLists: (lists) => shards.useRevocations(lists) });
 }
 
 /** The administrator's change of levels goes to every shard. */

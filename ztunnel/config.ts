@@ -58,6 +58,8 @@ export interface ZtunnelConfig {
   readonly addresses: 'all' | 'on-demand';
   readonly localMesh: LocalMeshConfig;
   readonly ca: CaConfig;
+  /** `CRL_PATH`, none: a file of revocation lists (PEM, or the DER of one), read again when it changes; peers are held to them. */
+  readonly crlPath: string | undefined;
   /** `POOL_UNUSED_RELEASE_TIMEOUT`, 5m: a tunnel without connections is released after this. */
   readonly idleTunnelMs: number;
   readonly tunnel: TunnelConfig;
@@ -128,6 +130,7 @@ export function parseZtunnelConfig(
       ...readControlPlane(read, 'CA', defaultControlPlane(read), fileExists),
       certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),
     },
+    crlPath: read.text('CRL_PATH'),
     idleTunnelMs: read.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 5 * 60_000),
     tunnel: readTunnel(read),
     ports: readPorts(read, proxy),

@@ -63,10 +63,11 @@ function dumpPorts({ explicitEntry, mode, ports }: ZtunnelConfig) {
   };
 }
 
-function dumpControlPlanes({ ca, source, addresses }: ZtunnelConfig) {
+function dumpControlPlanes({ ca, crlPath, source, addresses }: ZtunnelConfig) {
   return {
     ...dumpControlPlane('ca', ca),
     secretTtl: duration(ca.certificateLifetimeMs),
+    crlPath: crlPath ?? null,
     ...(source.kind === 'xds' && {
       ...dumpControlPlane('xds', source.xds),
       xdsOnDemand: addresses === 'on-demand',

@@ -1,6 +1,7 @@
 // ztunnel's part that carries bytes, in explicit mode with several worker threads, for tests: a mesh given by value, an embedded CA,
 // pods on loopback addresses. What the shards counted and logged can be asked for.
-import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
+import type { CertificateSource } from '../../common/identity/certificate.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import { createLogging, type Logging } from '../../common/logger.ts';
 import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
@@ -20,6 +21,8 @@ export interface ShardedMesh {
   readonly shards: WorkerShards;
   readonly fleet: PodFleet;
   readonly logging: Logging;
+  readonly authority: CertificateAuthority;
+  readonly certificates: CertificateSource;
   readonly lines: readonly Record<string, unknown>[];
   samples(metric: string): Promise<Samples>;
   /** Living connections of all shards, by direction. */
@@ -38,6 +41,8 @@ export async function startShardedMesh(
     AMBIENTD_MANIFESTS: '-',
     ZTUNNEL_WORKER_THREADS: String(threads),
     LOG_FORMAT: 'json',
+    // Who tells of revocations: the test.
+    CRL_PATH: '-',
     XDS_ON_DEMAND: String(demandOf !== undefined),
   };
   const parsed = parseZtunnelConfig(env, () => false);
@@ -63,6 +68,8 @@ export async function startShardedMesh(
     shards,
     fleet,
     logging,
+    authority: issuer,
+    certificates,
     lines,
     async samples(metric) {
       const { body } = await metrics.exposition(undefined);

@@ -9,7 +9,7 @@ import type { ConnectRequest } from '../../common/hbone/hbone.ts';
 import { createTunnelPool } from '../../common/hbone/tunnel-pool.ts';
 import { createTunnelServer } from '../../common/hbone/tunnel-server.ts';
 import type { CertificateSource, WorkloadCertificate } from '../../common/identity/certificate.ts';
-import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { createCertificateStore } from '../../common/identity/certificate-store.ts';
 import { type Identity, identityOf, parseIdentity } from '../../common/identity/identity.ts';
 import { createLogging } from '../../common/logger.ts';
@@ -39,6 +39,7 @@ export interface WaypointMesh {
   serviceIp(name: string): string;
   /** Of the first pod whose name begins so. */
   certificateOf(prefix: string): Promise<WorkloadCertificate>;
+  readonly authority: CertificateAuthority;
   /** Opens a CONNECT to the waypoint as the pod `curl`. @throws MeshError when it is refused */
   connect(authority: string): Promise<ByteStream>;
   /** CONNECTs that reached the pods' tunnel servers. */
@@ -129,6 +130,7 @@ export async function startWaypointMesh(
     ip: own.ip,
     tunnels,
     logged,
+    authority,
     podIp: (podPrefix) => podNamed(cluster.pods, podPrefix).ip,
     serviceIp(service) {
       const found = cluster.objects.find((object) => object.kind === 'Service' && object.metadata.name === service);

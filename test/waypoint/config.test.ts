@@ -22,6 +22,11 @@ t.test('the least that is needed gives Istio’s defaults', async (t) => {
   });
 });
 
+t.test('peers are held to the revocation lists of CRL_PATH', async (t) => {
+  const env = { ...least, CRL_PATH: '/there/crl.pem' };
+  t.match(parseWaypointConfig(env, nothingThere), { config: { crlPath: '/there/crl.pem' } });
+});
+
 t.test('all problems are told at once', async (t) => {
   const env = {
     INSTANCE_IP: 'nonsense',

@@ -23,6 +23,15 @@ t.test('an empty environment but for the manifests is the shared proxy of a node
   t.equal(config.idleTunnelMs, 300_000);
 });
 
+t.test('peers are held to the revocation lists of CRL_PATH, of none without it', async (t) => {
+  t.equal(
+    configOf({ CRL_PATH: '/var/run/secrets/istio/crl/ca-crl.pem' }).crlPath,
+    '/var/run/secrets/istio/crl/ca-crl.pem',
+  );
+  t.equal(configOf({ CRL_PATH: '' }).crlPath, undefined);
+  t.equal(configOf({}).crlPath, undefined);
+});
+
 t.test('dedicated mode takes its workload from PROXY_WORKLOAD_INFO and sets no mark', async (t) => {
   const config = configOf({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart' });
   t.same(config.mode, { kind: 'dedicated', workload: { namespace: 'shop', name: 'cart-1', serviceAccount: 'cart' } });

@@ -43,6 +43,12 @@ t.test('windows, frame size and streams of a tunnel are shown as they are set', 
   });
 });
 
+t.test('where the revocation lists are is shown', async (t) => {
+  const env = { AMBIENTD_MANIFESTS: 'objects.yaml' };
+  t.equal(JSON.parse(dumpOf({ ...env, CRL_PATH: '/there/crl.pem' })).crlPath, '/there/crl.pem');
+  t.equal(JSON.parse(dumpOf(env)).crlPath, null);
+});
+
 t.test('where servers listen is told as it is', async (t) => {
   const listening = (mode: string): unknown => {
     const { adminAddr, statsAddr, readinessAddr } = JSON.parse(

@@ -2,22 +2,18 @@
 // is outside the mesh.
 // In: the chosen endpoint. Out: a byte stream, or a MeshError that names the endpoint. Source: ztunnel.md §3.3, §4.4 step 8.
 import type { ConnectHeaders, TunnelDialer } from '../../common/hbone/hbone.ts';
-import type { CertificateSource } from '../../common/identity/certificate.ts';
 import type { Identity } from '../../common/identity/identity.ts';
 import { formatSocketAddress, type IpAddress } from '../../common/net/address.ts';
 import type { ByteStream } from '../../common/net/byte-stream.ts';
-import type { SocketFactory } from '../../common/net/socket-factory.ts';
 import type { PeerClaims } from '../../common/peer/peer-claims.ts';
 import type { ToldPeer } from '../../common/peer/peer-exchange-codec.ts';
-import { dialSidecar } from '../../common/peer/sidecar-dialer.ts';
+import { dialSidecar, type SidecarDialing } from '../../common/peer/sidecar-dialer.ts';
 import { httpProtocolsToSidecar, protocolsToSidecar } from '../../common/peer/sidecar-protocols.ts';
 import type { HttpProtocol } from '../http/http-exchange.ts';
 import type { UpstreamEndpoint } from './choose-upstream.ts';
 
-export interface EndpointDialerOptions {
+export interface EndpointDialerOptions extends SidecarDialing {
   readonly tunnels: TunnelDialer;
-  readonly sockets: SocketFactory;
-  readonly certificates: CertificateSource;
   readonly peerClaims: Pick<PeerClaims, 'judgeExchange'>;
   /** What we tell of ourselves. */
   readonly self: () => ToldPeer;

@@ -1,6 +1,7 @@
 // A shard in a worker thread that is begun again whenever it ends unasked, with the pods that it had. In: pods and calls. Out: what
 // it tells, and word of each loss. Between two threads it serves nothing; the other shards take the connections that come.
 import type { ProxyState } from '../../common/admin/config-dump.ts';
+import type { RevocationList } from '../../common/identity/revocation-list.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
 import type { Pod } from '../inpod/pod.ts';
@@ -28,6 +29,7 @@ export class RestartingShard implements Shard {
   readonly #options: RestartingShardOptions;
   readonly #pods = new Map<string, Pod>();
   #objects: readonly KubernetesObject[] | undefined;
+  #revocations: readonly RevocationList[] | undefined;
   #thread: ShardThread;
   /** `beginning`: the thread is told of pods by `#begin`, and of those that come meanwhile too. */
   #phase: 'serving' | 'beginning' | 'ending' = 'serving';
@@ -73,6 +75,11 @@ export class RestartingShard implements Shard {
   useObjects(objects: readonly KubernetesObject[]): void {
     this.#objects = objects;
     this.tell({ kind: 'objects', objects });
+  }
+
+  useRevocations(lists: readonly RevocationList[]): void {
+    this.#revocations = lists;
+    this.tell({ kind: 'revocations', lists });
   }
 
   tell(message: Parameters<ShardThread['tell']>[0]): void {
@@ -146,6 +153,7 @@ export class RestartingShard implements Shard {
     const beganMs = performance.now();
     this.#thread = this.#start();
     if (this.#objects !== undefined) this.tell({ kind: 'objects', objects: this.#objects });
+    if (this.#revocations !== undefined) this.tell({ kind: 'revocations', lists: this.#revocations });
     await this.#begin(this.#thread);
     const tookMs = Math.round(performance.now() - beganMs);
     this.#options.log.info({ shard: this.#options.name, pods: this.#pods.size, tookMs }, 'shard serves again');

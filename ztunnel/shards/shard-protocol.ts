@@ -4,6 +4,7 @@ import type { ProxyState } from '../../common/admin/config-dump.ts';
 import type { MeshErrorCode } from '../../common/errors.ts';
 import type { WorkloadCertificate } from '../../common/identity/certificate.ts';
 import type { Identity } from '../../common/identity/identity.ts';
+import type { RevocationList } from '../../common/identity/revocation-list.ts';
 import type { LevelDirectives } from '../../common/log-levels.ts';
 import type { DemandOutcome } from '../../common/mesh/mesh-demand.ts';
 import type { MeshChange } from '../../common/mesh/mesh-view.ts';
@@ -28,6 +29,7 @@ export type ToShard =
   | { readonly kind: 'mesh-changed'; readonly change: MeshChange }
   | { readonly kind: 'levels'; readonly directives: LevelDirectives }
   | { readonly kind: 'objects'; readonly objects: readonly KubernetesObject[] }
+  | { readonly kind: 'revocations'; readonly lists: readonly RevocationList[] }
   /** So many characters of log lines are out of the way: as many more may come. */
   | { readonly kind: 'lines-taken'; readonly length: number };
 

@@ -94,6 +94,9 @@ parentPort?.on('message', (message: ToShard) => {
     case 'objects':
       shard.useObjects(message.objects);
       break;
+    case 'revocations':
+      shard.useRevocations(message.lists);
+      break;
     case 'lines-taken':
       lines.taken(message.length);
   }

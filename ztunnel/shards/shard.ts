@@ -2,12 +2,14 @@
 // a worker beside others, which share the pods' ports; either way it is this. Everything it needs comes by argument.
 import type { ProxyState } from '../../common/admin/config-dump.ts';
 import type { CertificateSource } from '../../common/identity/certificate.ts';
+import type { RevocationList } from '../../common/identity/revocation-list.ts';
 import type { Logging } from '../../common/logger.ts';
 import type { MeshDemand } from '../../common/mesh/mesh-demand.ts';
 import type { MeshView } from '../../common/mesh/mesh-view.ts';
 import { createPeerClaims } from '../../common/peer/peer-claims.ts';
 import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
 import type { Recorder } from '../../common/telemetry/recorder.ts';
+import { createPeerRevocations } from '../../common/tls/peer-revocations-socket.ts';
 import type { ZtunnelConfig } from '../config.ts';
 import { dumpProxies } from '../dump-proxies.ts';
 import type { PodShard } from '../inpod/pod-fleet.ts';
@@ -22,6 +24,8 @@ export interface Shard extends PodShard {
   proxies(): Promise<readonly ProxyState[]>;
   /** What the users' manifests define: for pods that are started from now on, and soon for all connections. */
   useObjects(objects: readonly KubernetesObject[]): void;
+  /** Of CRL_PATH: for handshakes from now on, and for the tunnels that there are. */
+  useRevocations(lists: readonly RevocationList[]): void;
 }
 
 export interface ShardOptions {
@@ -39,6 +43,7 @@ export interface ShardOptions {
 export function createShard({ config, mesh, demand, certificates, recorder, logging, sharing }: ShardOptions): Shard {
   const log = logging.logger('proxy');
   const telemetry = createShardTelemetry(config, logging, recorder);
+  const revocations = config.crlPath === undefined ? undefined : createPeerRevocations({ recorder, log });
   const services = {
     config,
     mesh,
@@ -48,6 +53,7 @@ export function createShard({ config, mesh, demand, certificates, recorder, logg
     lookUpName,
     countOnDemandDns: createOnDemandDnsCounter(recorder),
     certificates,
+    revocations,
     peerClaims: createPeerClaims({ recorder, log }),
     log,
   };
@@ -60,6 +66,7 @@ export function createShard({ config, mesh, demand, certificates, recorder, logg
     stopPod: pods.stopPod,
     proxies: async () => dumpProxies(pods.list()),
     useObjects: telemetry.useObjects,
+    useRevocations: (lists) => revocations?.use(lists),
     async drain(deadlineMs) {
       await pods.drain(deadlineMs);
       telemetry.close();

@@ -1,5 +1,6 @@
 // The shards of this process: one in the main thread, or several in worker threads; either way the same to whoever asks.
 import type { ProxyState } from '../../common/admin/config-dump.ts';
+import type { RevocationList } from '../../common/identity/revocation-list.ts';
 import type { LevelDirectives } from '../../common/log-levels.ts';
 import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts';
 import type { Shard } from './shard.ts';
@@ -9,6 +10,7 @@ import { createWorkerShards, type WorkerShardsOptions } from './worker-shards.ts
 export interface Shards {
   readonly list: readonly Shard[];
   useObjects(objects: readonly KubernetesObject[]): void;
+  useRevocations(lists: readonly RevocationList[]): void;
   useLevels(directives: LevelDirectives): void;
   /** Each pod once, with its living connections in all shards. */
   proxies(): Promise<readonly ProxyState[]>;
@@ -27,6 +29,9 @@ export function createShards(options: WorkerShardsOptions): Shards {
     list,
     useObjects(objects) {
       for (const shard of list) shard.useObjects(objects);
+    },
+    useRevocations(lists) {
+      for (const shard of list) shard.useRevocations(lists);
     },
     useLevels: (directives) => several?.useLevels(directives),
     proxies: async () => mergeProxies(await Promise.all(list.map((shard) => shard.proxies()))),

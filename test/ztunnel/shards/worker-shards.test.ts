@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
+import { readRevocationLists } from '../../../common/identity/crl-codec.ts';
+import { identityOf } from '../../../common/identity/identity.ts';
 import { parseManifest } from '../../../common/sources/manifests/manifest-parser.ts';
 import type { RestartingShard } from '../../../ztunnel/shards/restarting-shard.ts';
+import { createCrl } from '../../support/certificate-chains.ts';
 import type { EchoTraffic } from '../../support/echo-traffic.ts';
 import { aPolicy, aService, aWorkload, ports } from '../../support/mesh-objects.ts';
 import { type ShardedMesh, startShardedMesh } from '../../support/sharded-mesh.ts';
@@ -159,6 +162,29 @@ t.test('a shard that is lost is replaced with its pods, and its connections are 
     mesh.lines.find(({ message }) => message === 'shard has ended'),
     { shard: 'shard-1', pods: 2 },
   );
+});
+
+t.test('revocations hold in every shard, and after a loss too', async (t) => {
+  const { shell, podinfo, snapshot } = meshAt(9);
+  const mesh = await startShardedMesh(snapshot, 2);
+  const program = await startProgram(podinfo, 9898, echo);
+  t.teardown(async () => {
+    program.close();
+    await mesh.close();
+  });
+  const clients = await connectMany(shell, 24);
+  const ended = Promise.all(clients.map(whenClosed));
+  const identity = identityOf({ trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'shell' });
+  const { chainPem } = await mesh.certificates.get(identity);
+  const list = readRevocationLists(await createCrl({ issuer: mesh.authority.rootPem, revoked: [chainPem] }));
+  for (const shard of mesh.shards.list) shard.useRevocations(list);
+  await ended;
+  await mesh.shards.list[0]?.kill();
+  await until(async () => (await mesh.shards.list[0]?.proxies())?.length === 2);
+  const attempts = Array.from({ length: 24 }, async () => (await connectThrough(shell, 'podinfo', 80)).kind);
+  t.same([...new Set(await Promise.all(attempts))], ['refused'], 'whichever shard it comes to');
+  for (const shard of mesh.shards.list) shard.useRevocations([]);
+  for (const client of await connectMany(shell, 4)) client.end();
 });
 
 t.test('metrics that the users manifests define are counted in every shard, and after a loss too', async (t) => {
