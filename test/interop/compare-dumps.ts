@@ -31,7 +31,6 @@ interface DumpedPod {
 
 /** Keys of Istio's section `config` that ours has not. */
 const settingsOfTheirs: Readonly<Record<string, string>> = {
-  crlPath: 'ours reads no revocation lists',
   dnsProxy: 'ours answers no DNS',
   dnsProxyAddr: 'ours answers no DNS',
   dnsResolverCfg: 'ours asks the resolver of the operating system',

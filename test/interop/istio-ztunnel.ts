@@ -15,6 +15,7 @@ export async function startIstioZtunnel(
   side: PodSide,
   ca: MeshCa,
   mesh: TwoPodMesh,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<PodProxy> {
   const pod = mesh.theirs;
   const resources = join(folder, 'istio-resources.yaml');
@@ -34,6 +35,7 @@ export async function startIstioZtunnel(
       ZTUNNEL_WORKER_THREADS: '1',
       RUST_LOG: 'info,access=debug',
       ...ca.environmentFor(pod),
+      ...env,
     },
   });
 }

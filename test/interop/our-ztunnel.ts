@@ -14,6 +14,7 @@ export async function startOurZtunnel(
   side: PodSide,
   ca: MeshCa,
   mesh: TwoPodMesh,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<PodProxy> {
   const pod = mesh.ours;
   const objects = join(folder, 'objects.yaml');
@@ -30,6 +31,7 @@ export async function startOurZtunnel(
       AMBIENTD_MANIFESTS: objects,
       RUST_LOG: 'info,access=debug',
       ...ca.environmentFor(pod),
+      ...env,
     },
   });
 }
