@@ -1,6 +1,7 @@
 // Holds every peer to the revocation lists (ztunnel.md §7): its chain is judged after its handshake, and again with new lists, when the
 // sockets of those that are revoked by then are cut. In: lists, secured sockets. Out: refusals, cut sockets, both counted.
 import { X509Certificate } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { MeshError } from '../errors.ts';
 import { splitCertificates } from '../identity/certificate-facts.ts';
@@ -50,6 +51,8 @@ const untracked: MetricDefinition = {
   labelNames: reporterLabel,
 };
 
+/** One that a list names costs some 0.3 ms, and a revoked authority may be above all. */
+const peersPerTurn = 32;
 /** Roots and lists are few; what strangers send must not fill memory. */
 const maxKept = 64;
 
@@ -96,15 +99,27 @@ class WatchedPeers implements PeerRevocations {
   use(lists: readonly RevocationList[]): void {
     this.#lists = lists;
     this.#believed = new Map(lists.map((list) => [list, new Map()]));
+    void this.#review(lists);
+  }
+
+  /** Of those there are: who comes meanwhile has been judged by these lists. Newer lists begin anew. */
+  async #review(lists: readonly RevocationList[]): Promise<void> {
     let cut = 0;
-    for (const peer of [...this.#peers]) {
-      const revoked = this.#judge(peer, 'connection closed: peer certificate revoked by CRL');
-      if (revoked === undefined) continue;
-      this.#peers.delete(peer);
-      peer.socket.destroy(revoked);
-      cut += 1;
+    for (const [number, peer] of [...this.#peers].entries()) {
+      if (number % peersPerTurn === peersPerTurn - 1) await setImmediate();
+      if (this.#lists !== lists) break;
+      if (this.#cutIfRevoked(peer)) cut += 1;
     }
     if (cut > 0) this.#log.warn({ tunnels: cut, left: this.#peers.size }, 'tunnels with revoked peers were cut');
+  }
+
+  #cutIfRevoked(peer: WatchedPeer): boolean {
+    if (peer.socket.destroyed) return false;
+    const revoked = this.#judge(peer, 'connection closed: peer certificate revoked by CRL');
+    if (revoked === undefined) return false;
+    this.#peers.delete(peer);
+    peer.socket.destroy(revoked);
+    return true;
   }
 
   /** @param words ztunnel's */

@@ -165,6 +165,28 @@ t.test('a socket that has closed is watched no more', async (t) => {
   t.equal(await count(rejected, 'destination'), 0);
 });
 
+t.test('many are judged in turns, each of them', async (t) => {
+  const { revocations, count } = watching();
+  const sockets: TLSSocket[] = [];
+  for (let number = 0; number < 70; number++) sockets.push((await mustShake(t, { server: revocations })).server);
+  const closed = Promise.all(sockets.map(closing));
+  revocations.use(await listOf({ issuer: root, revoked: [intermediate.certificatePem] }));
+  t.equal(sockets.filter(({ destroyed }) => destroyed).length, 31, 'other work has its turn');
+  for (const error of await closed) t.match(error, { code: 'CERTIFICATE_REVOKED' });
+  t.equal(await count(rejected, 'destination'), 70);
+});
+
+t.test('a chain that leads to no root is let be, and counted', async (t) => {
+  const { revocations, count, lines } = watching();
+  revocations.use(await listOf({ issuer: root, named: intermediate, revoked: [sleepCertificate.chainPem] }));
+  const { server } = await mustShake(t, {});
+  const { rootsPem } = await createCertificateAuthority({ trustDomain: 'other' });
+  const peer = { socket: server, rootsPem, reporter: 'destination', peerName: 'the client' } as const;
+  t.equal(revocations.admit(peer), undefined);
+  t.equal(await count(untracked, 'destination'), 1);
+  t.match(lines.at(-1), { msg: 'a tunnel is not held to the revocation lists', peer: 'the client' });
+});
+
 t.test('a list that is not signed by the issuer it names changes nothing, and is told once', async (t) => {
   const { revocations, count, lines } = watching();
   revocations.use(await listOf({ issuer: root, named: intermediate, revoked: [sleepCertificate.chainPem] }));
