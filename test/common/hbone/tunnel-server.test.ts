@@ -3,7 +3,12 @@ import { connect } from 'node:net';
 import t from 'tap';
 import type { ConnectRequest } from '../../../common/hbone/hbone.ts';
 import type { WorkloadCertificate } from '../../../common/identity/certificate.ts';
+import { readRevocationLists } from '../../../common/identity/crl-codec.ts';
+import { createMetricsRegistry } from '../../../common/telemetry/metrics-registry.ts';
+import { createPeerRevocations } from '../../../common/tls/peer-revocations-socket.ts';
 import { secureAsClient } from '../../../common/tls/tls-client.ts';
+import { createCrl } from '../../support/certificate-chains.ts';
+import { collectLog } from '../../support/collected-log.ts';
 import { record } from '../../support/recording-sink.ts';
 import {
   authority,
@@ -127,6 +132,21 @@ t.test('who asks is told once when the peer goes before the answer', async (t) =
   t.match(sink.closeError, { code: 'TUNNEL_LOST' });
   t.equal(aborted, 1);
   t.match(tunnelLoss, { code: 'TUNNEL_LOST' });
+  await t.rejects(connecting);
+});
+
+t.test('who asks is told that the peer is revoked when that is why its tunnel has gone', async (t) => {
+  const metrics = createMetricsRegistry();
+  const revocations = createPeerRevocations({ recorder: metrics.recorder, log: collectLog().log });
+  const requests: ConnectRequest[] = [];
+  const { address } = await startServer(t, (request) => requests.push(request), { revocations });
+  const connecting = startPool(t).connect(targetAt(address), '10.0.0.9:80', []);
+  connecting.catch(() => {});
+  await until(() => requests.length === 1);
+  const reason = new Promise((resolve) => requests[0]?.onAbort(resolve));
+  const { chainPem } = await certificates.get(sleep);
+  revocations.use(readRevocationLists(await createCrl({ issuer: authority.rootPem, revoked: [chainPem] })));
+  t.match(await reason, { code: 'CERTIFICATE_REVOKED' });
   await t.rejects(connecting);
 });
 
