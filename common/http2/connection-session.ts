@@ -3,6 +3,7 @@
 // Whatever the peer sends ends at worst in GOAWAY and the loss of this connection's streams.
 import { MeshError } from '../errors.ts';
 import { release } from '../net/read-buffers.ts';
+import { firstConnectionWindow } from './connection-window.ts';
 import { type ConnectionFault, type ErrorCodeName, errorCodes, fault } from './error-code.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { ConnectionCredit, defaultWindowBytes, ReceiveWindow, SendWindow } from './flow-control.ts';
@@ -64,13 +65,13 @@ export class ConnectionSession implements SessionCore {
     this.own = own;
     this.events = events;
     this.hpack = new HpackDecoder(own.maxHeaderListBytes);
-    this.receiveWindow = new ReceiveWindow(own.connectionWindowBytes);
+    this.receiveWindow = new ReceiveWindow(firstConnectionWindow(own.connectionWindowBytes));
     this.credit = new ConnectionCredit(own.connectionWindowBytes);
     this.decoder = new FrameDecoder(own.maxFrameBytes, new IncomingFrames(this));
     this.prefaceSeen = own.role === 'server' ? 0 : clientPreface.length;
     if (own.role === 'client') this.send(clientPreface);
     this.send(encodeFrame(frameTypes.SETTINGS, 0, 0, encodeSettings(own)));
-    const beyondDefault = own.connectionWindowBytes - defaultWindowBytes;
+    const beyondDefault = this.receiveWindow.sizeBytes - defaultWindowBytes;
     if (beyondDefault > 0) this.send(encodeWindowUpdate(0, beyondDefault));
   }
 
@@ -141,6 +142,14 @@ export class ConnectionSession implements SessionCore {
     if (stream.receiving === 'ended') return;
     const increment = stream.receiveWindow.consume(bytes);
     if (increment > 0) this.send(encodeWindowUpdate(stream.id, increment));
+  }
+
+  /** Lets the peer have more bytes of all streams under way. @param sizeBytes less than now changes nothing */
+  growWindow(sizeBytes: number): void {
+    const more = sizeBytes - this.receiveWindow.sizeBytes;
+    if (more <= 0 || this.state === 'failed') return;
+    this.receiveWindow.grow(more);
+    this.send(encodeWindowUpdate(0, more));
   }
 
   /** @param opaque exactly 8 bytes */
@@ -236,7 +245,9 @@ export class ConnectionSession implements SessionCore {
 
   creditConnection(bytes: number): void {
     const increment = this.receiveWindow.consume(bytes);
-    if (increment > 0) this.send(encodeWindowUpdate(0, increment));
+    if (increment === 0) return;
+    this.send(encodeWindowUpdate(0, increment));
+    this.events.onWindowUsed();
   }
 
   /** Takes the stream out; what its owner holds or will never read is given back to the connection. */

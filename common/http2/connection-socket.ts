@@ -4,8 +4,10 @@ import type { Socket } from 'node:net';
 import { MeshError } from '../errors.ts';
 import { HandleReader } from '../net/handle-reader-socket.ts';
 import { release } from '../net/read-buffers.ts';
+import { leastRoundTripMs } from '../net/round-trip-socket.ts';
 import { endOfStream, errorOf, handleOf, type StreamHandle, writeTo } from '../net/stream-handle-socket.ts';
 import { ConnectionSession } from './connection-session.ts';
+import { nextConnectionWindow, wholeRoundTripMs } from './connection-window.ts';
 import { errorCodes, errorCodeText } from './error-code.ts';
 import type { SessionEvents } from './session-events.ts';
 import type { OwnSettings } from './settings.ts';
@@ -51,6 +53,9 @@ export class Http2Connection {
   private stage: 'open' | 'ending' | 'closed' = 'open';
   private timer: NodeJS.Timeout | undefined;
   private ready: 'waiting' | 'ready' = 'waiting';
+  private windowSinceMs = 0;
+  private pingedAtMs = 0;
+  private leastPingMs: number | undefined;
 
   constructor(options: ConnectionOptions) {
     this.options = options;
@@ -112,6 +117,7 @@ export class Http2Connection {
     const { handlers } = this.options;
     return {
       onOutput: () => this.scheduleFlush(),
+      onWindowUsed: () => this.fitWindow(),
       onRequest: (stream, request) => handlers.onRequest(stream, request),
       onReady: () => {
         this.ready = 'ready';
@@ -175,6 +181,18 @@ export class Http2Connection {
     else this.flush();
   };
 
+  private fitWindow(): void {
+    const { session, windowSinceMs } = this;
+    const mostBytes = this.options.own.connectionWindowBytes;
+    const { sizeBytes } = session.receiveWindow;
+    if (sizeBytes >= mostBytes) return;
+    const nowMs = performance.now();
+    this.windowSinceMs = nowMs;
+    const elapsedMs = nowMs - windowSinceMs;
+    const roundTripMs = wholeRoundTripMs(this.handle && leastRoundTripMs(this.handle.fd), this.leastPingMs);
+    session.growWindow(nextConnectionWindow({ sizeBytes, mostBytes, elapsedMs, roundTripMs }));
+  }
+
   private finishIfDrained(): void {
     if (this.session.state === 'draining' && this.session.streams.size === 0) this.finish();
   }
@@ -202,6 +220,7 @@ export class Http2Connection {
     this.timer = setTimeout(() => {
       this.session.guard.refill();
       this.session.ping(pingMark);
+      this.pingedAtMs = performance.now();
       const timeoutMs = this.options.pingTimeoutMs ?? 20_000;
       this.timer = setTimeout(() => this.destroy(this.lost(`no answer to PING within ${timeoutMs} ms`)), timeoutMs);
     }, this.options.pingIntervalMs ?? 10_000);
@@ -214,6 +233,8 @@ export class Http2Connection {
       this.finishIfDrained();
     } else if (opaque.equals(pingMark) && this.stage === 'open') {
       clearTimeout(this.timer);
+      const pingMs = performance.now() - this.pingedAtMs;
+      this.leastPingMs = Math.min(pingMs, this.leastPingMs ?? pingMs);
       this.reader?.rest();
       this.schedulePing();
     }

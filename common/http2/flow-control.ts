@@ -6,16 +6,19 @@ export const defaultWindowBytes = 65_535;
 
 /** What we allow the peer to send. */
 export class ReceiveWindow {
-  private readonly sizeBytes: number;
+  private size: number;
   private available: number;
   /** Taken by the application, but not yet announced. */
   private owed = 0;
 
   constructor(sizeBytes: number) {
-    this.sizeBytes = sizeBytes;
+    this.size = sizeBytes;
     this.available = sizeBytes;
   }
 
+  get sizeBytes(): number {
+    return this.size;
+  }
   /** What the peer may still send, as far as it knows. */
   get announcedBytes(): number {
     return this.available;
@@ -34,11 +37,17 @@ export class ReceiveWindow {
   /** Bytes that may be sent again; the increment to announce now, or 0 to wait. */
   consume(bytes: number): number {
     this.owed += bytes;
-    if (this.owed * 2 < this.sizeBytes) return 0;
+    if (this.owed * 2 < this.size) return 0;
     const increment = this.owed;
     this.owed = 0;
     this.available += increment;
     return increment;
+  }
+
+  /** From now on the peer may have so much more under way; the increment is to be announced. */
+  grow(bytes: number): void {
+    this.size += bytes;
+    this.available += bytes;
   }
 }
 

@@ -37,7 +37,7 @@ export const initialPeerSettings: PeerSettings = {
 export interface FlowSettings {
   /** At most 2^31-1. Default 4 MiB. */
   readonly streamWindowBytes: number;
-  /** 65535, which no side can lower, to 2^31-1. Default 16 MiB. */
+  /** The most it grows to (`connection-window.ts`): 65535, which no side can lower, to 2^31-1. Default 16 MiB. */
   readonly connectionWindowBytes: number;
   /** 16384 to 16777215. Default 1 MiB. */
   readonly maxFrameBytes: number;

@@ -20,11 +20,18 @@ export interface ConnectionPair {
   openStream(): Promise<StreamEnds>;
 }
 
-export async function connectPair(t: Test): Promise<ConnectionPair> {
+export interface PairWay {
+  readonly pingIntervalMs?: number;
+  /** @returns the port to dial instead */
+  readonly through?: (port: number) => Promise<number>;
+}
+
+export async function connectPair(t: Test, { pingIntervalMs, through }: PairWay = {}): Promise<ConnectionPair> {
   const accepted = new Map<string, ByteStream>();
   const listener = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
+  const { port: servedPort } = listener.address() as AddressInfo;
+  const port = (await through?.(servedPort)) ?? servedPort;
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   const [[peer]] = (await Promise.all([once(listener, 'connection'), once(socket, 'connect')])) as [[Socket], unknown];
   t.teardown(() => {
@@ -34,9 +41,11 @@ export async function connectPair(t: Test): Promise<ConnectionPair> {
   const address = { ip: loopback, port };
   const facts = { peerIdentity: web, localIdentity: web, peerAddress: address, localAddress: address };
   const quiet = { onStreamClosed() {}, onGoAway() {}, onClosed() {} };
+  const times = pingIntervalMs === undefined ? {} : { pingIntervalMs };
   const server: Http2Connection = new Http2Connection({
     socket: peer,
     own: serverSettings,
+    ...times,
     peerName: 'the client',
     handlers: {
       ...quiet,
@@ -50,6 +59,7 @@ export async function connectPair(t: Test): Promise<ConnectionPair> {
   const client = new Http2Connection({
     socket,
     own: clientSettings,
+    ...times,
     peerName: 'the server',
     handlers: {
       ...quiet,

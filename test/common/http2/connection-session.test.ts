@@ -38,6 +38,7 @@ function sessionOf(own: OwnSettings) {
   });
   const session = new ConnectionSession(own, {
     onOutput() {},
+    onWindowUsed() {},
     onReady: () => log.push('ready'),
     onRequest(stream, request) {
       log.push(`request ${request.method} ${request.authority}`);
@@ -110,13 +111,13 @@ function dialledSession(settingsHex = '') {
   return { ...end, stream };
 }
 
-t.test('each side opens with its preface, SETTINGS and a connection window of 16 MiB', async (t) => {
+t.test('each side opens with its preface, SETTINGS and a connection window of 1 MiB', async (t) => {
   const server = sessionOf(serverSettings).sent();
   t.same(
     server.map((frame) => [frame.type, frame.payload.toString('hex')]),
     [
       [frameTypes.SETTINGS, '0003000000c8000400400000000500100000000600010000'],
-      [frameTypes.WINDOW_UPDATE, '00ff0001'],
+      [frameTypes.WINDOW_UPDATE, '000f0001'],
     ],
   );
   const client = sessionOf(clientSettings);
@@ -131,6 +132,21 @@ t.test('a connection window of 65535, with which each begins, is not announced',
     frames.map((frame) => frame.type),
     [frameTypes.SETTINGS],
   );
+});
+
+t.test('a connection window grows by what it lacks of its new size, and never shrinks', async (t) => {
+  const { session, sent } = sessionOf(serverSettings);
+  sent();
+  const { sizeBytes, announcedBytes } = session.receiveWindow;
+  t.equal(sizeBytes, 1 << 20);
+  session.growWindow(3 << 20);
+  session.growWindow(2 << 20);
+  t.same(
+    sent().map(({ type, streamId, payload }) => ({ type, streamId, increment: payload.readUInt32BE(0) })),
+    [{ type: frameTypes.WINDOW_UPDATE, streamId: 0, increment: 2 << 20 }],
+  );
+  t.equal(session.receiveWindow.sizeBytes, 3 << 20);
+  t.equal(session.receiveWindow.announcedBytes, announcedBytes + (2 << 20));
 });
 
 t.test('a conversation gives the same events however its bytes are cut', async (t) => {
@@ -454,11 +470,15 @@ t.test('credit is announced at half a window, for stream and connection', async 
   const { session, sent, streams } = servingSession();
   const [stream] = streams;
   if (!stream) throw new Error('no stream');
-  session.receive(data(1, 1 << 20));
-  session.receive(data(1, (1 << 20) - 1));
-  session.consume(stream, (2 << 20) - 1);
+  const halfConnection = 1 << 19;
+  session.receive(data(1, halfConnection - 1));
   t.same(sent(), []);
   session.receive(data(1, 1));
+  t.match(sent(), [{ type: frameTypes.WINDOW_UPDATE, streamId: 0 }]);
+  for (let count = 1; count < 4; count++) session.receive(data(1, halfConnection));
+  sent();
+  session.consume(stream, (2 << 20) - 1);
+  t.same(sent(), []);
   session.consume(stream, 1);
   t.match(sent(), [{ type: frameTypes.WINDOW_UPDATE, streamId: 1 }]);
 });
@@ -488,19 +508,19 @@ t.test('DATA for a stream that we have reset is dropped, and its credit returns 
 
 t.test('credit of the connection is the same in the end, ahead of readers or after them', async (t) => {
   const { session, streams, sent } = servingSession(20);
-  for (let count = 0; count < 48; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
+  for (let count = 0; count < 33; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
   for (const stream of streams) session.consume(stream, stream.unconsumedBytes);
   const credit = sent().filter((frame) => frame.type === frameTypes.WINDOW_UPDATE && frame.streamId === 0);
   t.equal(
     credit.reduce((sum, frame) => sum + frame.payload.readUInt32BE(0), 0),
-    48 << 20,
+    33 << 20,
   );
 });
 
 t.test('DATA beyond the connection window ends the connection', async (t) => {
   const { session, log } = servingSession(20);
-  // 16 MiB of window and 32 MiB of credit ahead of paused readers.
-  for (let count = 0; count < 48; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
+  // 1 MiB of window and 32 MiB of credit ahead of paused readers.
+  for (let count = 0; count < 33; count++) session.receive(data(1 + 2 * Math.floor(count / 4), 1 << 20));
   t.notOk(log.some((line) => line.startsWith('fault')));
   session.receive(data(31, 1));
   t.equal(log.at(-1), 'fault FLOW_CONTROL_ERROR');

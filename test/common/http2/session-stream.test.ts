@@ -28,6 +28,7 @@ function openedStream(): { session: ConnectionSession; stream: SessionStream } {
   const opened: StreamState[] = [];
   const session = new ConnectionSession(serverSettings, {
     onOutput() {},
+    onWindowUsed() {},
     onReady() {},
     onRequest: (stream) => {
       opened.push(stream);

@@ -52,6 +52,7 @@ function endOf(own: OwnSettings, manner: 'talks' | 'listens'): End {
   };
   const session: ConnectionSession = new ConnectionSession(own, {
     onOutput() {},
+    onWindowUsed() {},
     onReady: () => log.push('ready'),
     onRequest(stream, request) {
       note(stream.id, `request ${request.authority} ${request.headers}`);
