@@ -10,6 +10,7 @@ import { release } from './read-buffers.ts';
 import type { AcceptedByteStream } from './socket-factory.ts';
 import { connectionLoss } from './socket-failure.ts';
 import { endOfStream, errorOf, shutDown, type TcpHandle, writeTo } from './stream-handle-socket.ts';
+import { systemCalls } from './system-calls-socket.ts';
 import { socketOfHandle } from './tcp-handle-socket.ts';
 
 /** Bytes that wait for the kernel; beyond them the writer is to wait. */
@@ -169,7 +170,27 @@ export class HandleStream implements HandleEvents, AcceptedByteStream {
     }
   };
 
+  /** All is written. */
   private shutDown(): void {
+    // Closing says the same as half-closing, once there is nothing more to read.
+    if (this.reading === 'ended' || this.halfClose()) {
+      this.writing = 'ended';
+      this.closeIfEnded();
+    } else this.shutDownLater();
+  }
+
+  /** At once, where the kernel has taken all bytes: libuv would take a turn of the event loop and a request object. */
+  private halfClose(): boolean {
+    try {
+      systemCalls().shutdownWriting(this.handle.fd);
+      return true;
+    } catch {
+      // The peer has reset the connection, which libuv will tell.
+      return false;
+    }
+  }
+
+  private shutDownLater(): void {
     this.writing = 'shutting';
     shutDown(this.handle, (status) => {
       this.writing = 'ended';

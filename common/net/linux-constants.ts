@@ -36,6 +36,8 @@ export const TCP_KEEPCNT = 6;
 export const TCP_INFO = 11;
 export const TCP_NOTSENT_LOWAT = 25;
 
+export const SHUT_WR = 1;
+
 export const SCM_RIGHTS = 1;
 export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;

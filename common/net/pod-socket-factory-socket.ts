@@ -17,12 +17,12 @@ import type { NetworkNamespace } from './network-namespace-socket.ts';
 import { decodeSockaddr, encodeSockaddr } from './sockaddr-codec.ts';
 import type { AcceptedStream, ConnectOptions, ListenOptions, SocketFactory } from './socket-factory.ts';
 import { connectFailure, errnoOf, listenFailure } from './socket-failure.ts';
-import { dialStream } from './stream-dialer.ts';
+import { dialNearStream, dialStream, type NearTarget } from './stream-dialer.ts';
 import type { TcpHandle } from './stream-handle-socket.ts';
-import { type SystemCalls, systemCalls } from './system-calls-socket.ts';
+import { type AcceptedDescriptor, type SystemCalls, systemCalls } from './system-calls-socket.ts';
 import { acceptConnections, acceptedSocketOptions, listenName } from './tcp-accept-socket.ts';
 import { keepAlive, whenConnected } from './tcp-connect-socket.ts';
-import { listenHandles, localAddressOf, peerAddressOf } from './tcp-handle-socket.ts';
+import { listenHandles, localAddressOf } from './tcp-handle-socket.ts';
 
 export interface PodSocketFactoryOptions {
   /** The factory closes it. 'own' is the one this process lives in (dedicated mode). */
@@ -51,15 +51,16 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
     listenStreams: async (options, onAccept) => {
       const name = listenName(options, '*');
       const { descriptor, transparent } = pod.openListener(options, name);
-      const acceptNext = (): number | undefined => pod.acceptNext(descriptor);
+      const acceptNext = (): AcceptedDescriptor | undefined => pod.acceptNext(descriptor);
       const listening = { descriptor, transparent, backlog, name, acceptNext };
-      return listenHandles(listening, (handle) => {
-        const accepted = describe(pod, options, handle);
+      return listenHandles(listening, (handle, peer) => {
+        const accepted = describe(pod, options, handle, peer);
         if (accepted !== undefined) onAccept(accepted);
         else if (handle.reset(ignore) !== 0) handle.close(ignore);
       });
     },
-    connectStream: (options) => dialStream((to) => pod.openConnector(to), options),
+    connectStream: (options) =>
+      options.within === 'pod' ? dialNearStream(pod, options) : dialStream((to) => pod.openConnector(to), options),
     listenSockets: async (options, onAccept) => {
       const name = listenName(options, '*');
       const { descriptor, transparent } = pod.openListener(options, name);
@@ -90,8 +91,12 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
 }
 
 /** Undefined for a peer that has already gone, and for one that dialled a listener which serves redirected ones only. */
-function describe(pod: PodSockets, options: ListenOptions, handle: TcpHandle): AcceptedStream | undefined {
-  const peer = peerAddressOf(handle);
+function describe(
+  pod: PodSockets,
+  options: ListenOptions,
+  handle: TcpHandle,
+  peer: SocketAddress | undefined,
+): AcceptedStream | undefined {
   if (peer === undefined) return undefined;
   const redirected = pod.redirectedFrom(handle.fd, peer);
   const local = redirected === undefined || redirected.port === options.port ? localAddressOf(handle) : undefined;
@@ -127,11 +132,13 @@ class AcceptedHandle implements AcceptedStream {
   }
 }
 
-class PodSockets {
+class PodSockets implements NearTarget {
   private readonly options: PodSocketFactoryOptions;
   private readonly calls: SystemCalls;
   /** To bind to; the same clients come again and again. */
   private readonly sources = new MadeBefore(1_024, (ip: IpAddress) => encodeSockaddr({ ip, port: 0 }));
+  /** To connect to: the port is written before each use. */
+  private readonly targets = new MadeBefore(1_024, (ip: IpAddress) => encodeSockaddr({ ip, port: 0 }));
 
   constructor(options: PodSocketFactoryOptions, calls: SystemCalls) {
     this.options = options;
@@ -154,11 +161,26 @@ class PodSockets {
     }
   }
 
+  prepare(options: ConnectOptions): number {
+    return this.openConnector(options);
+  }
+
+  begin(descriptor: number, { ip, port }: SocketAddress): 'connected' | 'under way' {
+    const sockaddr = this.targets.get(ip);
+    sockaddr.writeUInt16BE(port, 2);
+    return this.calls.beginConnect(descriptor, sockaddr);
+  }
+
+  close(descriptor: number): void {
+    this.calls.close(descriptor);
+  }
+
   /** Not yet connected. Only `socket()` itself depends on where the thread stands. */
-  openConnector({ to, from }: ConnectOptions): number {
+  openConnector({ to, from, within }: ConnectOptions): number {
     try {
       return this.openSocket(ipFamily(to.ip), (descriptor) => {
-        this.keepAlive(descriptor);
+        // A program on this kernel does not vanish without a word.
+        if (within === undefined) this.keepAlive(descriptor);
         if (from !== undefined && from !== to.ip && ipFamily(from) === ipFamily(to.ip))
           this.bindSource(descriptor, from);
       });
@@ -167,7 +189,7 @@ class PodSockets {
     }
   }
 
-  acceptNext(listener: number): number | undefined {
+  acceptNext(listener: number): AcceptedDescriptor | undefined {
     try {
       return this.calls.accept(listener);
     } catch {

@@ -87,7 +87,8 @@ export function listenSeqpacket(
 function acceptAll(calls: SystemCalls, descriptor: number): { accepted: number[]; outcome: 'done' | 'failed' } {
   const accepted: number[] = [];
   try {
-    for (let next = calls.accept(descriptor); next !== undefined; next = calls.accept(descriptor)) accepted.push(next);
+    for (let next = calls.accept(descriptor); next !== undefined; next = calls.accept(descriptor))
+      accepted.push(next.descriptor);
     return { accepted, outcome: 'done' };
   } catch {
     return { accepted, outcome: 'failed' };

@@ -23,8 +23,15 @@ export function decodeSockaddr(sockaddr: Buffer): SocketAddress | undefined {
   const family = sockaddr.readUInt16LE(0);
   const port = sockaddr.readUInt16BE(2);
   if (family === AF_INET) return { ip: v4Texts.get(sockaddr.readUInt32BE(4)), port };
+  if (family === AF_INET6 && isV4Mapped(sockaddr)) return { ip: v4Texts.get(sockaddr.readUInt32BE(20)), port };
   const ip = family === AF_INET6 && sockaddr.length >= 28 ? ipFromBytes(sockaddr.subarray(8, 24)) : undefined;
   return ip === undefined ? undefined : { ip, port };
+}
+
+/** As a socket of both families has IPv4. */
+function isV4Mapped(sockaddr: Buffer): boolean {
+  if (sockaddr.length < 28 || sockaddr.readUInt32BE(16) !== 0xffff) return false;
+  return sockaddr.readUInt32BE(8) === 0 && sockaddr.readUInt32BE(12) === 0;
 }
 
 /** Programs dial few addresses, again and again. */

@@ -58,6 +58,8 @@ export interface ConnectOptions {
   readonly to: SocketAddress;
   /** Connect from this address (transparent where it is not ours); best effort, as ztunnel. */
   readonly from?: IpAddress;
+  /** The target is in the pod itself, whose kernel answers at once. Default false. */
+  readonly within?: 'pod';
   /** Default 10 000. */
   readonly timeoutMs?: number;
 }

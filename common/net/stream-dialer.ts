@@ -1,8 +1,9 @@
 // Dials a TCP connection as a byte stream, without an object of node:net. In: a prepared descriptor. Out: the stream, or a MeshError
 // that names the address. Hot path: test/bench/tunnel.ts (connect64).
+import { setTimeout } from 'node:timers/promises';
 import { type Deadlines, deadlinesAfter } from '../deadlines.ts';
-import type { MeshError } from '../errors.ts';
-import { formatSocketAddress } from './address.ts';
+import { MeshError } from '../errors.ts';
+import { formatSocketAddress, type SocketAddress } from './address.ts';
 import { HandleStream } from './handle-stream-socket.ts';
 import type { ConnectOptions } from './socket-factory.ts';
 import { connectFailure, connectTimeout } from './socket-failure.ts';
@@ -21,6 +22,37 @@ export function dialStream(
     const descriptor = prepare(options);
     new Dial(options, resolve, reject).start(descriptor);
   });
+}
+
+/** A target that this machine's kernel answers for: mostly connected at once, without a turn of the event loop. */
+export interface NearTarget {
+  /** @returns a descriptor that is not yet connected */
+  prepare(options: ConnectOptions): number;
+  /** Begins, or tells how far it is. @throws SystemCallError */
+  begin(descriptor: number, to: SocketAddress): 'connected' | 'under way';
+  close(descriptor: number): void;
+}
+
+/** Between two looks at a connection that was not made at once: the program's queue of connections was full. */
+const lookAgainMs = 5;
+
+/** @throws as `dialStream` */
+export async function dialNearStream(near: NearTarget, options: ConnectOptions): Promise<HandleStream> {
+  const { to, timeoutMs = defaultConnectTimeoutMs } = options;
+  const descriptor = near.prepare(options);
+  const handle = createTcpHandle('socket');
+  try {
+    for (let waitedMs = 0; near.begin(descriptor, to) === 'under way'; waitedMs += lookAgainMs) {
+      if (waitedMs >= timeoutMs) throw connectTimeout(formatSocketAddress(to), timeoutMs);
+      await setTimeout(lookAgainMs);
+    }
+    const status = handle.open(descriptor) || handle.setNoDelay(true);
+    if (status !== 0) throw errorOf('open', status);
+  } catch (error) {
+    near.close(descriptor);
+    throw error instanceof MeshError ? error : connectFailure(formatSocketAddress(to), error);
+  }
+  return new HandleStream(handle, to);
 }
 
 class Dial {

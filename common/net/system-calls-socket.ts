@@ -24,6 +24,8 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) =
 
 /** Of one packet, sent or received; ZDS packets are limited to 1024. */
 export const maxPacketBytes = 4096;
+/** Of an IPv6 address, the longest that is accepted from. */
+const sockaddrBytes = 28;
 /** Of one socket option; the largest that is asked for is an IPv6 address. */
 const maxOptionBytes = 256;
 /** More than one is never right, but all that came must be seen to be closed. */
@@ -36,6 +38,12 @@ export interface Packet {
   readonly descriptors: readonly number[];
   /** 'cut' when bytes or descriptors did not fit and were lost. */
   readonly extent: 'whole' | 'cut';
+}
+
+export interface AcceptedDescriptor {
+  readonly descriptor: number;
+  /** The peer's, good until the next call. */
+  readonly sockaddr: Buffer;
 }
 
 /** Calls `onReadable` while started and the descriptor can be read. Close it before the descriptor. */
@@ -58,9 +66,13 @@ export interface SystemCalls {
   getOption(descriptor: number, level: number, name: number, sizeBytes: number): Buffer;
   bind(descriptor: number, sockaddr: Buffer): void;
   connect(descriptor: number, sockaddr: Buffer): void;
+  /** Begins to connect, or asks how far it is. On loopback the kernel is done with it when this returns. */
+  beginConnect(descriptor: number, sockaddr: Buffer): 'connected' | 'under way';
+  /** Half-closes. */
+  shutdownWriting(descriptor: number): void;
   listen(descriptor: number, backlog: number): void;
   /** undefined when nobody waits. */
-  accept(descriptor: number): number | undefined;
+  accept(descriptor: number): AcceptedDescriptor | undefined;
   sendPacket(descriptor: number, bytes: Buffer, descriptors: readonly number[]): void;
   /** undefined when there is nothing to read yet. */
   receivePacket(descriptor: number): Packet | undefined;
@@ -107,6 +119,7 @@ function declareCalls(koffi: Koffi) {
     getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
     bind: libc.func('int bind(int fd, const void *address, uint32_t length)'),
     connect: libc.func('int connect(int fd, const void *address, uint32_t length)'),
+    shutdown: libc.func('int shutdown(int fd, int how)'),
     listen: libc.func('int listen(int fd, int backlog)'),
     accept4: libc.func('int accept4(int fd, void *address, void *length, int flags)'),
     sendmsg: libc.func('intptr_t sendmsg(int fd, const void *message, int flags)'),
@@ -123,6 +136,7 @@ class KoffiSystemCalls implements SystemCalls {
   // Buffers whose addresses the kernel is given live as long as this object: a collected one would be freed memory.
   private readonly value = Buffer.allocUnsafeSlow(4);
   private readonly length = Buffer.allocUnsafeSlow(4);
+  private readonly peer = Buffer.allocUnsafeSlow(sockaddrBytes);
   private readonly option = Buffer.allocUnsafeSlow(maxOptionBytes);
   private readonly data = Buffer.allocUnsafeSlow(maxPacketBytes);
   private readonly control = Buffer.allocUnsafeSlow(descriptorRoomBytes(maxPacketDescriptors));
@@ -173,13 +187,34 @@ class KoffiSystemCalls implements SystemCalls {
     this.check('connect', this.libc.connect(descriptor, sockaddr, sockaddr.length));
   }
 
+  beginConnect(descriptor: number, sockaddr: Buffer): 'connected' | 'under way' {
+    // The first call begins, a second one tells what has come of it (connect(2)).
+    for (let call = 1; call <= 2; call += 1) {
+      if (this.libc.connect(descriptor, sockaddr, sockaddr.length) >= 0) return 'connected';
+      const errno = this.koffi.errno();
+      if (errno === constants.errno.EISCONN) return 'connected';
+      if (errno === constants.errno.EALREADY) return 'under way';
+      if (errno !== constants.errno.EINPROGRESS && errno !== constants.errno.EINTR) {
+        throw new SystemCallError('connect', errno);
+      }
+    }
+    return 'under way';
+  }
+
+  shutdownWriting(descriptor: number): void {
+    this.check('shutdown', this.libc.shutdown(descriptor, linux.SHUT_WR));
+  }
+
   listen(descriptor: number, backlog: number): void {
     this.check('listen', this.libc.listen(descriptor, backlog));
   }
 
-  accept(descriptor: number): number | undefined {
+  accept(descriptor: number): AcceptedDescriptor | undefined {
     const flags = linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC;
-    return this.checkUnlessEmpty('accept4', this.libc.accept4(descriptor, null, null, flags));
+    this.length.writeUInt32LE(this.peer.length, 0);
+    const result = this.libc.accept4(descriptor, this.peer, this.length, flags);
+    const accepted = this.checkUnlessEmpty('accept4', result);
+    return accepted === undefined ? undefined : { descriptor: accepted, sockaddr: this.peer };
   }
 
   sendPacket(descriptor: number, bytes: Buffer, descriptors: readonly number[]): void {

@@ -3,9 +3,11 @@
 
 import { Socket } from 'node:net';
 import { parseIp, type SocketAddress } from './address.ts';
+import { decodeSockaddr } from './sockaddr-codec.ts';
 import type { Listener } from './socket-factory.ts';
 import { listenFailure } from './socket-failure.ts';
 import { createTcpHandle, errorOf, type HandleAddress, type TcpHandle } from './stream-handle-socket.ts';
+import type { AcceptedDescriptor } from './system-calls-socket.ts';
 
 export interface HandleListening {
   /** Bound, not yet listening; it belongs to the listener from now on. */
@@ -15,29 +17,33 @@ export interface HandleListening {
   /** The address as people read it, for messages. */
   readonly name: string;
   /** Takes another connection from the listener's queue; undefined when there is none. */
-  readonly acceptNext: () => number | undefined;
+  readonly acceptNext: () => AcceptedDescriptor | undefined;
 }
 
 /** As many as are taken at once before others have their turn. */
 const acceptBatch = 64;
 
-/** @throws MeshError ADDRESS_IN_USE, NOT_PERMITTED, IO_FAILED */
+/**
+ * @param onAccept `peer` is undefined when it has already reset the connection
+ * @throws MeshError ADDRESS_IN_USE, NOT_PERMITTED, IO_FAILED
+ */
 export function listenHandles(
   { descriptor, transparent, backlog, name, acceptNext }: HandleListening,
-  onAccept: (handle: TcpHandle) => void,
+  onAccept: (handle: TcpHandle, peer: SocketAddress | undefined) => void,
 ): Listener {
   const server = createTcpHandle('listener');
   let state: 'open' | 'closed' = 'open';
   // A failed accept (no descriptors left) concerns one client, who sees the reset; the listener goes on.
   server.onconnection = (status, handle) => {
     if (status !== 0 || handle === undefined) return;
-    onAccept(handle);
+    onAccept(handle, peerAddressOf(handle));
     // libuv takes one in each turn of the event loop; together they share what a turn costs.
     for (let count = 1; count < acceptBatch && state === 'open'; count += 1) {
       const next = acceptNext();
       if (next === undefined) return;
       const other = createTcpHandle('socket');
-      if (other.open(next) === 0) onAccept(other);
+      const peer = decodeSockaddr(next.sockaddr);
+      if (other.open(next.descriptor) === 0) onAccept(other, peer);
     }
   };
   for (const status of [server.open(descriptor), server.listen(backlog)]) {
@@ -69,7 +75,7 @@ export function socketOfHandle(handle: TcpHandle, start: Buffer): Socket {
 }
 
 /** Undefined when the peer has already reset the connection. */
-export function peerAddressOf(handle: TcpHandle): SocketAddress | undefined {
+function peerAddressOf(handle: TcpHandle): SocketAddress | undefined {
   return handle.getpeername(found) === 0 ? socketAddress(found) : undefined;
 }
 

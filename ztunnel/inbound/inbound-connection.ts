@@ -115,7 +115,7 @@ async function carry(
 function dial(context: InboundContext, request: ConnectRequest, to: SocketAddress): Promise<ByteStream> {
   const { originalSource: setting, listener, sockets } = context;
   const from = sourceToKeep({ setting, listener, source: request.peerAddress, destination: to });
-  return sockets.connectStream(from === undefined ? { to } : { to, from });
+  return sockets.connectStream({ to, within: 'pod', ...(from === undefined ? {} : { from }) });
 }
 
 function remember(

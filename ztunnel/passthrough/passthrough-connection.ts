@@ -103,7 +103,7 @@ async function admit(
 function dial(context: PodContext, connection: PassthroughConnection, to: SocketAddress): Promise<ByteStream> {
   const { source, listener } = connection;
   const from = sourceToKeep({ setting: context.originalSource, listener, source, destination: to });
-  return context.sockets.connectStream(from === undefined ? { to } : { to, from });
+  return context.sockets.connectStream({ to, within: 'pod', ...(from === undefined ? {} : { from }) });
 }
 
 function factsOf(
