@@ -3,8 +3,8 @@
 import { type Client, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
 import type { CertificateIssuer } from '../identity/certificate.ts';
-import { createSigningRequest } from '../identity/csr.ts';
 import type { Identity } from '../identity/identity.ts';
+import { createSigningRequest } from '../identity/signing-request.ts';
 import {
   type ControlPlane,
   isServiceError,

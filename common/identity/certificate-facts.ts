@@ -1,6 +1,7 @@
 // What is read from a certificate: validity, serial number, URI names. PEM text in, plain values out.
+import { X509Certificate } from 'node:crypto';
 import { MeshError } from '../errors.ts';
-import { x509 } from './x509.ts';
+import { uriNames } from './subject-alt-names.ts';
 
 export interface CertificateFacts {
   /** This one certificate, ending in a newline. */
@@ -25,14 +26,13 @@ export function readCertificate(pem: string): CertificateFacts {
   const [first] = splitCertificates(pem);
   if (first === undefined) throw new MeshError('RESOURCE_INVALID', 'no PEM certificate in the given text');
   try {
-    const certificate = new x509.X509Certificate(first);
-    const names = certificate.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
+    const certificate = new X509Certificate(first);
     return {
       pem: first,
       serialNumber: BigInt(`0x${certificate.serialNumber}`).toString(),
-      notBeforeMs: certificate.notBefore.getTime(),
-      notAfterMs: certificate.notAfter.getTime(),
-      uris: names.filter((name) => name.type === 'url').map((name) => name.value),
+      notBeforeMs: certificate.validFromDate.getTime(),
+      notAfterMs: certificate.validToDate.getTime(),
+      uris: uriNames(certificate.subjectAltName ?? ''),
     };
   } catch (cause) {
     throw new MeshError('RESOURCE_INVALID', `cannot read an X.509 certificate: ${String(cause)}`, { cause });

@@ -1,29 +1,10 @@
-// Certificate signing requests: the one a proxy makes for an identity (ztunnel.md §7: fresh P-256 key, empty subject,
-// one critical URI name), and the check of one that came to the CA. PEM text in, PEM text or a public key out.
+// The check of a certificate signing request that came to the CA (proxies make theirs in `signing-request.ts`). PEM text in, a public
+// key or names out.
 import { MeshError } from '../errors.ts';
-import type { Identity } from './identity.ts';
-import { generateKeyPair, privateKeyToPem, signingAlgorithm } from './key-pair.ts';
 import { x509 } from './x509.ts';
-
-export interface SigningRequest {
-  readonly csrPem: string;
-  /** PKCS#8. */
-  readonly privateKeyPem: string;
-}
 
 /** No request of a known key type comes near this. */
 const maxRequestBytes = 16_384;
-
-export async function createSigningRequest(identity: Identity): Promise<SigningRequest> {
-  const keys = await generateKeyPair();
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: [],
-    keys,
-    signingAlgorithm,
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'url', value: identity.uri }], true)],
-  });
-  return { csrPem: `${csr.toString('pem')}\n`, privateKeyPem: await privateKeyToPem(keys.privateKey) };
-}
 
 /**
  * The key that the request asks to have certified, after proof that the sender holds it. Names in it are not trusted.

@@ -1,6 +1,5 @@
 // Keys of the mesh: EC P-256, made by WebCrypto, written as PKCS#8 PEM.
-import { webcrypto } from 'node:crypto';
-import { x509 } from './x509.ts';
+import { createPrivateKey, KeyObject, webcrypto } from 'node:crypto';
 
 export type KeyPair = webcrypto.CryptoKeyPair;
 
@@ -13,10 +12,11 @@ export function generateKeyPair(): Promise<KeyPair> {
 }
 
 export async function privateKeyToPem(key: webcrypto.CryptoKey): Promise<string> {
-  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
+  return KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 /** @throws when the text is no PKCS#8 PEM of a P-256 key */
 export async function privateKeyFromPem(pem: string): Promise<webcrypto.CryptoKey> {
-  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), keyAlgorithm, true, ['sign']);
+  const pkcs8 = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
+  return webcrypto.subtle.importKey('pkcs8', pkcs8, keyAlgorithm, true, ['sign']);
 }

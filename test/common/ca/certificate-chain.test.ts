@@ -2,8 +2,8 @@ import t from 'tap';
 import { readChain } from '../../../common/ca/certificate-chain.ts';
 import { createCertificateAuthority } from '../../../common/identity/certificate-authority.ts';
 import { splitCertificates } from '../../../common/identity/certificate-facts.ts';
-import { createSigningRequest } from '../../../common/identity/csr.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
+import { createSigningRequest } from '../../../common/identity/signing-request.ts';
 
 const client = identityOf({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'client' });
 const authority = await createCertificateAuthority({ trustDomain: 'cluster.local' });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createCertificateAuthority } from '../../../common/identity/certificate-authority.ts';
 import { readCertificate } from '../../../common/identity/certificate-facts.ts';
-import { createSigningRequest } from '../../../common/identity/csr.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
+import { createSigningRequest } from '../../../common/identity/signing-request.ts';
 
 const client = identityOf({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'client' });
 const nowMs = Date.parse('2026-05-01T12:00:00Z');

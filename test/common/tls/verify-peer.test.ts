@@ -1,6 +1,7 @@
 import t from 'tap';
 import { identityOf } from '../../../common/identity/identity.ts';
-import { spiffeIdentities, uriNames, verifyClient, verifyServer } from '../../../common/tls/verify-peer.ts';
+import { uriNames } from '../../../common/identity/subject-alt-names.ts';
+import { spiffeIdentities, verifyClient, verifyServer } from '../../../common/tls/verify-peer.ts';
 
 const sleep = identityOf({ trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'sleep' });
 const web = identityOf({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'web' });

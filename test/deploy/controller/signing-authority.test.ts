@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import t from 'tap';
-import { createSigningRequest } from '../../../common/identity/csr.ts';
 import { identityOf } from '../../../common/identity/identity.ts';
 import { createRoot } from '../../../common/identity/root-certificate.ts';
 import { type RootSet, trustBundle } from '../../../common/identity/root-set.ts';
+import { createSigningRequest } from '../../../common/identity/signing-request.ts';
 import { createSigningAuthority } from '../../../deploy/controller/signing-authority.ts';
 
 const startMs = Date.parse('2026-05-01T12:00:00Z');
