@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MeshError } from '../common/errors.ts';
+import { giveBackFreeMemory } from '../common/free-memory-process.ts';
 import { createLogging } from '../common/logger.ts';
 import { createZtunnel } from './app.ts';
 import { meshConfigPath, parseZtunnelConfig, type ZtunnelConfig } from './config.ts';
@@ -38,6 +39,7 @@ async function run(config: ZtunnelConfig): Promise<number> {
   try {
     log.info({ version: build.version, mode: config.mode.kind, node: config.nodeName }, 'ztunnel starts');
     await Promise.race([app.start(), asked.promise]);
+    giveBackFreeMemory();
     const reason = await asked.promise;
     // Whoever asks twice does not want to wait.
     process.on('SIGINT', () => process.exit(0));
