@@ -22,7 +22,10 @@ t.test('memory that the C library holds free goes back', async (t) => {
   for (const block of blocks) free(block);
   const before = residentBytes();
   const outcome = giveBackFreeMemory();
-  if (outcome === 'unknown') return t.skip('glibc alone has the call');
+  if (outcome === 'unknown') {
+    t.pass('no such call', { skip: 'glibc alone has it' });
+    return;
+  }
   t.equal(outcome, 'given back');
   t.ok(before - residentBytes() > 40_000_000, `${before - residentBytes()} bytes went back`);
   free(last);
