@@ -61,6 +61,7 @@ export function createMeshIndex(): MeshIndex {
     workloadByHostname: (reference) => workloads.findByHostname(reference),
     serviceByAddress: (network, ip, clientNamespace) => services.findByAddress(network, ip, clientNamespace),
     serviceByHostname: (hostname, clientNamespace) => services.findByHostname(hostname, clientNamespace),
+    servicesByHostname: (hostname) => services.listByHostname(hostname),
     serviceByKey: (reference) => services.byKey.get(serviceKey(reference)),
     endpointsOf: (service) => workloads.endpointsOf(service),
     policiesFor: (workload) => policies.policiesFor(workload),

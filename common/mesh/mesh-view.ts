@@ -31,6 +31,8 @@ export interface MeshView {
   /** Best service for a virtual address: of the client's namespace, else canonical, else the first; then CIDR addresses. */
   serviceByAddress(network: string, ip: IpAddress, clientNamespace: string | undefined): Service | undefined;
   serviceByHostname(hostname: string, clientNamespace: string | undefined): Service | undefined;
+  /** All services of this name, whoever may see them, in the order in which they were told. */
+  servicesByHostname(hostname: string): readonly Service[];
   /** Exactly this service (waypoint and gateway references). */
   serviceByKey(reference: NamespacedHostname): Service | undefined;
   /** Endpoints that may be picked: healthy ones, or all where the service says so. */

@@ -32,6 +32,7 @@ export function noteMissedNames(mesh: MeshView): NotedMesh {
       const service = mesh.serviceByHostname(hostname, namespace);
       return reference === undefined ? service : note(serviceKey(reference), service);
     },
+    servicesByHostname: (hostname) => mesh.servicesByHostname(hostname),
     serviceByKey: (reference) => note(serviceKey(reference), mesh.serviceByKey(reference)),
     endpointsOf: (service) => mesh.endpointsOf(service),
     policiesFor: (workload) => mesh.policiesFor(workload),

@@ -48,7 +48,11 @@ export class ServiceTable {
   }
 
   findByHostname(hostname: string, clientNamespace: string | undefined): Service | undefined {
-    return bestFor(clientNamespace, this.#byHostname.get(hostname) ?? none);
+    return bestFor(clientNamespace, this.listByHostname(hostname));
+  }
+
+  listByHostname(hostname: string): readonly Service[] {
+    return this.#byHostname.get(hostname) ?? none;
   }
 
   findByAddress(network: string, ip: IpAddress, clientNamespace: string | undefined): Service | undefined {

@@ -2,6 +2,7 @@
 // Nothing is redirected here, so the original destination of an accepted connection is its local end.
 import { createServer, Socket } from 'node:net';
 import { type IpAddress, ipFamily, isLoopback } from './address.ts';
+import { bindDatagrams, connectDatagrams } from './datagram-socket.ts';
 import type { ConnectOptions, ListenOptions, SocketFactory } from './socket-factory.ts';
 import { errnoOf } from './socket-failure.ts';
 import { withStreams } from './sockets-as-streams.ts';
@@ -56,6 +57,8 @@ export function createPlainSocketFactory({
         throw error;
       }
     },
+    bindDatagrams: (address) => bindDatagrams(address, reusePort),
+    connectDatagrams: (to) => connectDatagrams(to),
     close: () => {},
   });
 }

@@ -11,6 +11,7 @@ import {
   isLoopback,
   type SocketAddress,
 } from './address.ts';
+import { adoptDatagrams, connectDatagrams } from './datagram-socket.ts';
 import { HandleStream } from './handle-stream-socket.ts';
 import * as linux from './linux-constants.ts';
 import type { NetworkNamespace } from './network-namespace-socket.ts';
@@ -84,6 +85,8 @@ export function createPodSocketFactory(options: PodSocketFactoryOptions): Socket
       const { ip: host, port } = options.to;
       return await whenConnected(socket, options, () => void socket.connect({ host, port }));
     },
+    bindDatagrams: async (address) => adoptDatagrams(pod.openDatagrams(address), address),
+    connectDatagrams: async (to) => await connectDatagrams(to, pod.openDatagramConnector(to)),
     close: () => {
       if (options.namespace !== 'own') options.namespace.close();
     },
@@ -189,6 +192,30 @@ class PodSockets implements NearTarget {
     }
   }
 
+  /** Bound. */
+  openDatagrams(address: SocketAddress): number {
+    const family = ipFamily(address.ip);
+    const prepare = (descriptor: number): void => {
+      if (this.options.reusePort !== false) this.calls.setOption(descriptor, linux.SOL_SOCKET, linux.SO_REUSEPORT, 1);
+      if (family === 6) this.calls.setOption(descriptor, linux.SOL_IPV6, linux.IPV6_V6ONLY, 1);
+      this.calls.bind(descriptor, encodeSockaddr(address));
+    };
+    try {
+      return this.openSocket(family, prepare, linux.SOCK_DGRAM);
+    } catch (error) {
+      throw listenFailure(`${formatSocketAddress(address)} (UDP)`, error);
+    }
+  }
+
+  /** Not yet connected. */
+  openDatagramConnector(to: SocketAddress): number {
+    try {
+      return this.openSocket(ipFamily(to.ip), () => {}, linux.SOCK_DGRAM);
+    } catch (error) {
+      throw connectFailure(`${formatSocketAddress(to)} (UDP)`, error);
+    }
+  }
+
   acceptNext(listener: number): AcceptedDescriptor | undefined {
     try {
       return this.calls.accept(listener);
@@ -234,9 +261,9 @@ class PodSockets implements NearTarget {
     return { descriptor, transparent };
   }
 
-  private openSocket(family: 4 | 6, prepare: (descriptor: number) => void): number {
+  private openSocket(family: 4 | 6, prepare: (descriptor: number) => void, type: number = linux.SOCK_STREAM): number {
     const { namespace, mark } = this.options;
-    const create = () => this.calls.socket(family === 4 ? linux.AF_INET : linux.AF_INET6, linux.SOCK_STREAM);
+    const create = () => this.calls.socket(family === 4 ? linux.AF_INET : linux.AF_INET6, type);
     const descriptor = namespace === 'own' ? create() : namespace.run(create);
     try {
       if (mark !== undefined) this.setMark(descriptor, mark);

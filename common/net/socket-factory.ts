@@ -1,5 +1,6 @@
 // How everything above the sockets gets them: for one pod (its network namespace, mark, source address) or for this
 // process itself. Above this interface there are no namespaces. Failures are MeshErrors that name the address.
+import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Socket } from 'node:net';
 import type { IpAddress, SocketAddress } from './address.ts';
 import type { ByteStream } from './byte-stream.ts';
@@ -72,6 +73,10 @@ export interface SocketFactory {
   /** Connected, with TCP_NODELAY and keepalive. @throws MeshError UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_CONNECT_TIMEOUT */
   connectStream(options: ConnectOptions): Promise<ByteStream>;
   connectSocket(options: ConnectOptions): Promise<Socket>;
+  /** UDP, bound to this very address. Messages come once somebody listens to them. @throws MeshError as `listenStreams` */
+  bindDatagrams(address: SocketAddress): Promise<DatagramSocket>;
+  /** UDP from a port of the kernel's choice; the socket hears this peer only. @throws MeshError UPSTREAM_UNREACHABLE, IO_FAILED */
+  connectDatagrams(to: SocketAddress): Promise<DatagramSocket>;
   /** Closes what the factory itself holds (the namespace's descriptor). Listeners are closed by who opened them. */
   close(): void;
 }

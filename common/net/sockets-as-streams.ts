@@ -2,7 +2,7 @@
 import type { SocketFactory } from './socket-factory.ts';
 import { streamOfSocket } from './tcp-stream-socket.ts';
 
-export type SocketsOnly = Pick<SocketFactory, 'listenSockets' | 'connectSocket' | 'close'>;
+export type SocketsOnly = Omit<SocketFactory, 'listenStreams' | 'connectStream'>;
 
 export function withStreams(sockets: SocketsOnly): SocketFactory {
   return {

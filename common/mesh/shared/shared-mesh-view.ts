@@ -83,9 +83,13 @@ export class SharedMeshView implements MeshView {
   }
 
   serviceByHostname(hostname: string, clientNamespace: string | undefined): Service | undefined {
+    return bestFor(clientNamespace, this.servicesByHostname(hostname));
+  }
+
+  servicesByHostname(hostname: string): readonly Service[] {
     const hash = this.#keys.serviceHostname(hostname);
     const isNamed = (service: Service): boolean => service.hostname === hostname;
-    return this.#records.read(() => bestFor(clientNamespace, this.#servicesFor(hash).filter(isNamed)));
+    return this.#records.read(() => this.#servicesFor(hash).filter(isNamed));
   }
 
   serviceByKey(reference: NamespacedHostname): Service | undefined {

@@ -41,6 +41,7 @@ function answersOf(mesh: MeshView): unknown[] {
       addresses.map((ip) => clients.map((client) => mesh.serviceByAddress(network, ip, client))),
     ),
     hostnames.map((hostname) => clients.map((client) => mesh.serviceByHostname(hostname, client))),
+    hostnames.map((hostname) => mesh.servicesByHostname(hostname)),
     namespaces.map((namespace) => hostnames.map((hostname) => mesh.workloadByHostname({ namespace, hostname }))),
     namespaces.flatMap((namespace) =>
       names.flatMap((name) =>
