@@ -38,10 +38,11 @@ export interface Ztunnel extends Runnable {
 }
 
 const sourceTask = 'state manager';
+const dnsTask = 'dns proxy';
 const podsTask = 'workload proxy manager';
 
 export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelOptions): Ztunnel {
-  const readiness = createReadiness([sourceTask, podsTask]);
+  const readiness = createReadiness([sourceTask, ...(config.dns.serving === 'on' ? [dnsTask] : []), podsTask]);
   const telemetry = createNodeTelemetry(config, logging);
   const { metrics } = telemetry;
   const mesh = createSharedMesh();
@@ -82,6 +83,7 @@ export function createZtunnel({ config, logging, version, onShutdown }: ZtunnelO
     async start() {
       for (const part of [servers, revocations, source]) await part?.start();
       readiness.done(sourceTask);
+      readiness.done(dnsTask);
       await pods.start();
     },
     async drain(deadlineMs) {

@@ -12,6 +12,7 @@ import {
   type FileExists,
   readControlPlane,
 } from '../common/tls/control-plane-config.ts';
+import { type DnsConfig, readDns } from './dns-config.ts';
 import { type ProxyConfig, readProxyConfig } from './proxy-config.ts';
 import { type LocalMeshConfig, readLocalMesh, readSource } from './source-config.ts';
 import { readTunnel, type TunnelConfig } from './tunnel-config.ts';
@@ -57,6 +58,9 @@ export interface ZtunnelConfig {
   /** `XDS_ON_DEMAND`, false: istiod tells of workloads and services when a connection needs them, and of this node's own. */
   readonly addresses: 'all' | 'on-demand';
   readonly localMesh: LocalMeshConfig;
+  readonly dns: DnsConfig;
+  /** `IPV6_ENABLED`, true; false: nothing listens on IPv6 in pods, and names have no such addresses. */
+  readonly ipv6: 'on' | 'off';
   readonly ca: CaConfig;
   /** `CRL_PATH`, none: a file of revocation lists (PEM, or the DER of one), read again when it changes; peers are held to them. */
   readonly crlPath: string | undefined;
@@ -101,21 +105,26 @@ export type ConfigResult =
 /** Where Istio mounts the mesh config. */
 export const meshConfigPath = './etc/istio/config/mesh';
 
-/**
- * @param meshConfig text of `meshConfigPath`, where there is such a file
- * @param processors that this process may use
- */
+export interface Machine {
+  /** Text of `meshConfigPath`, where there is such a file. */
+  readonly meshConfig?: string | undefined;
+  /** Text of `resolvConfPath`, where there is such a file. */
+  readonly resolvConf?: string | undefined;
+  /** That this process may use. Default 1. */
+  readonly processors?: number;
+}
+
 export function parseZtunnelConfig(
   env: Environment,
   fileExists: FileExists,
-  meshConfig?: string,
-  processors = 1,
+  { meshConfig, resolvConf, processors = 1 }: Machine = {},
 ): ConfigResult {
   const read = createEnvReader(env);
   const mode = readMode(read);
   const proxy = readProxyConfig(read, meshConfig);
   const clusterId = read.text('ISTIO_META_CLUSTER_ID') ?? read.text('CLUSTER_ID', 'Kubernetes');
   const source = readSource(read, env, { proxy, clusterId, fileExists });
+  const addresses = read.flag('XDS_ON_DEMAND', false) ? 'on-demand' : 'all';
   const config: ZtunnelConfig = {
     mode,
     nodeName: read.text('NODE_NAME'),
@@ -124,8 +133,10 @@ export function parseZtunnelConfig(
     clusterDomain: read.text('CLUSTER_DOMAIN', 'cluster.local'),
     trustDomain: read.text('TRUST_DOMAIN', 'cluster.local'),
     source,
-    addresses: read.flag('XDS_ON_DEMAND', false) ? 'on-demand' : 'all',
+    addresses,
     localMesh: readLocalMesh(read, source),
+    dns: readDns(read, { proxy, mode: mode.kind, addresses, resolvConf }),
+    ipv6: read.flag('IPV6_ENABLED', true) ? 'on' : 'off',
     ca: {
       ...readControlPlane(read, 'CA', defaultControlPlane(read), fileExists),
       certificateLifetimeMs: read.durationMs('SECRET_TTL', 24 * 3_600_000),

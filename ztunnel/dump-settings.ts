@@ -2,6 +2,7 @@
 // (ztunnel.md §2, §12), under `ambientd` what only ours has. Secrets are left out. Pure: configuration in, JSON value out.
 import type { Json } from '../common/admin/sorted-json.ts';
 import { writeDirectives } from '../common/log-levels.ts';
+import { formatSocketAddress } from '../common/net/address.ts';
 import { keepAlive } from '../common/net/tcp-connect-socket.ts';
 import type { MeshSourceConfig } from '../common/sources/mesh-source-config.ts';
 import type { ControlPlaneConfig } from '../common/tls/control-plane-config.ts';
@@ -12,7 +13,8 @@ import { podPorts } from './inpod/pod-proxy.ts';
 import type { LocalMeshConfig } from './source-config.ts';
 
 export function dumpSettings(config: ZtunnelConfig): Json {
-  return { ...dumpOfBoth(config), ...dumpPorts(config), ...dumpControlPlanes(config), ambientd: dumpOwn(config) };
+  const both = { ...dumpOfBoth(config), ...dumpPorts(config), ...dumpDns(config), ...dumpControlPlanes(config) };
+  return { ...both, ambientd: dumpOwn(config) };
 }
 
 function dumpOfBoth(config: ZtunnelConfig) {
@@ -63,6 +65,17 @@ function dumpPorts({ explicitEntry, mode, ports }: ZtunnelConfig) {
   };
 }
 
+function dumpDns({ dns, ipv6 }: ZtunnelConfig) {
+  const { serving, listen, preferredNamespace } = dns;
+  const address = listen.kind === 'loopback' ? [true, listen.port] : formatSocketAddress(listen.address);
+  return {
+    dnsProxy: serving === 'on',
+    dnsProxyAddr: { [listen.kind === 'loopback' ? 'Localhost' : 'SocketAddr']: address },
+    preferedServiceNamespace: preferredNamespace ?? null,
+    ipv6Enabled: ipv6 === 'on',
+  };
+}
+
 function dumpControlPlanes({ ca, crlPath, source, addresses }: ZtunnelConfig) {
   return {
     ...dumpControlPlane('ca', ca),
@@ -95,6 +108,8 @@ function dumpOwn(config: ZtunnelConfig): Json {
   return {
     ...{ trustDomain, addresses, tcpReportingIntervalMs, failureLines, workerThreads, logFormat, istioVersion },
     source: dumpSource(config.source),
+    nameServers: config.dns.nameServers.map(({ ip }) => ip),
+    searchDomains: config.dns.searchDomains === undefined ? null : [...config.dns.searchDomains],
     localMesh: dumpText(config.localMesh),
     token: dumpText(config.ca.token),
     logDirectives: writeDirectives(config.logDirectives),

@@ -8,6 +8,7 @@ import { giveBackFreeMemory } from '../common/free-memory-process.ts';
 import { createLogging } from '../common/logger.ts';
 import { createZtunnel } from './app.ts';
 import { meshConfigPath, parseZtunnelConfig, type ZtunnelConfig } from './config.ts';
+import { resolvConfPath } from './dns-config.ts';
 
 const usage = `Usage: ambientd ztunnel [version]
 
@@ -23,8 +24,12 @@ export async function main(
   if (word === 'version') return print(`${version()}\n`);
   if (word === 'help' || word === '--help' || word === '-h') return print(usage);
   if (word !== undefined && word !== 'proxy') return complain([`unknown argument "${word}" (see ztunnel --help)`]);
-  const meshConfig = existsSync(meshConfigPath) ? readFileSync(meshConfigPath, 'utf8') : undefined;
-  const parsed = parseZtunnelConfig(env, existsSync, meshConfig, availableParallelism());
+  const machine = {
+    meshConfig: readIfThere(meshConfigPath),
+    resolvConf: readIfThere(resolvConfPath),
+    processors: availableParallelism(),
+  };
+  const parsed = parseZtunnelConfig(env, existsSync, machine);
   if (parsed.kind === 'problems') return complain(parsed.problems);
   return await run(parsed.config);
 }
@@ -38,6 +43,9 @@ async function run(config: ZtunnelConfig): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => asked.resolve(signal));
   try {
     log.info({ version: build.version, mode: config.mode.kind, node: config.nodeName }, 'ztunnel starts');
+    if (config.dns.serving === 'on' && config.dns.nameServers.length === 0) {
+      log.warn(`${resolvConfPath} names no name server: pods find the names of the mesh, and no others`);
+    }
     await Promise.race([app.start(), asked.promise]);
     giveBackFreeMemory();
     const reason = await asked.promise;
@@ -53,6 +61,10 @@ async function run(config: ZtunnelConfig): Promise<number> {
     await app.close();
     return code === 'CONFIG_INVALID' ? 64 : 1;
   }
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 
 function print(text: string): number {

@@ -31,16 +31,12 @@ interface DumpedPod {
 
 /** Keys of Istio's section `config` that ours has not. */
 const settingsOfTheirs: Readonly<Record<string, string>> = {
-  dnsProxy: 'ours answers no DNS',
-  dnsProxyAddr: 'ours answers no DNS',
-  dnsResolverCfg: 'ours asks the resolver of the operating system',
-  dnsResolverOpts: 'ours asks the resolver of the operating system',
+  dnsResolverCfg: 'of its resolver: ours tells its name servers apart',
+  dnsResolverOpts: 'of its resolver: ours has no settings there',
   fakeCa: 'of its tests',
   fakeSelfInbound: 'of its tests',
   inpodPortReuse: 'ours always shares the ports, so that a new ztunnel can come before the old one goes',
-  ipv6Enabled: 'ours takes both families where the pod has them',
   localhostAppTunnel: 'ours refuses application tunnels of the protocol PROXY',
-  preferedServiceNamespace: 'of its DNS',
   proxyArgs: 'ours has no settings there',
   ztunnelIdentity: 'ours has no listener for itself',
   ztunnelWorkload: 'ours has no listener for itself',

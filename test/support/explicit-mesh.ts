@@ -10,6 +10,7 @@ import { createMetricsRegistry } from '../../common/telemetry/metrics-registry.t
 import { createTcpReporter } from '../../common/telemetry/tcp-reporter.ts';
 import { parseZtunnelConfig } from '../../ztunnel/config.ts';
 import { createConnectionJournal } from '../../ztunnel/connections/connection-journal.ts';
+import { createDnsMetrics } from '../../ztunnel/dns/dns-metrics.ts';
 import { createPodFleet, type PodFleet } from '../../ztunnel/inpod/pod-fleet.ts';
 import { createPodProxies } from '../../ztunnel/inpod/pod-proxies.ts';
 import { createPodProxy, type NodeServices } from '../../ztunnel/inpod/pod-proxy.ts';
@@ -55,8 +56,13 @@ export async function startExplicitMesh(snapshot: Partial<MeshSnapshot>): Promis
   const lookUpName = async () => [];
   const countOnDemandDns = createOnDemandDnsCounter(metrics.recorder);
   const peerClaims = createPeerClaims({ recorder: metrics.recorder, log });
-  const services = { config, mesh, journal, openSockets, lookUpName, countOnDemandDns, certificates, peerClaims, log };
-  const shard = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing: 'alone' });
+  const dns = { metrics: createDnsMetrics(recorder), log };
+  const told = { journal, openSockets, countOnDemandDns, peerClaims, dns, log };
+  const services = { config, mesh, lookUpName, certificates, ...told };
+  const shard = createPodProxies({
+    createProxy: (pod) => createPodProxy(services, pod),
+    sockets: { sharing: 'alone', ipv6: 'on' },
+  });
   const fleet = createPodFleet({ shards: [shard], counters, log });
   const pods = createPodSource({ config, mesh, fleet, counters, log, onReadiness: () => {} });
   await pods.start();

@@ -54,13 +54,18 @@ function application(t: Test, pod: PodNetwork, script: string): ChildProcess {
 
 /** Connects, sends `hello` and ends. @returns what came back, or the name of the error */
 export async function callFrom(t: Test, pod: PodNetwork, to: IpAddress, port: number): Promise<string> {
-  const child = application(
+  return await outputOf(
     t,
     pod,
     `const socket = require('node:net').connect(${port}, '${to}');
      socket.on('error', (error) => process.stdout.write(error.code)).end('hello');
      socket.pipe(process.stdout);`,
   );
+}
+
+/** What a program of the pod writes until it ends. */
+export async function outputOf(t: Test, pod: PodNetwork, script: string): Promise<string> {
+  const child = application(t, pod, script);
   let output = '';
   child.stdout?.on('data', (chunk) => (output += chunk));
   await once(child, 'close');

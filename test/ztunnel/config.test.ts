@@ -44,7 +44,49 @@ t.test('explicit mode opens the explicit entry without being asked', async (t) =
 
 t.test('istiod tells of everything unless it is to be asked', async (t) => {
   t.equal(configOf({}).addresses, 'all');
-  t.equal(configOf({ XDS_ON_DEMAND: 'true' }).addresses, 'on-demand');
+  t.equal(configOf({ XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' }).addresses, 'on-demand');
+});
+
+t.test('the DNS of pods is served unless it is not captured', async (t) => {
+  const resolvConf = 'search a.test b.test\nnameserver 10.96.0.10\n';
+  const dnsOf = (env: Record<string, string>): ZtunnelConfig['dns'] => {
+    const result = parseZtunnelConfig({ AMBIENTD_MANIFESTS: '-', ...env }, files, { resolvConf });
+    if (result.kind === 'problems') throw new Error(result.problems.join('; '));
+    return result.config.dns;
+  };
+  const usual = {
+    serving: 'on',
+    listen: { kind: 'loopback', port: 15_053 },
+    nameServers: [{ ip: '10.96.0.10', port: 53 }],
+    searchDomains: undefined,
+    preferredNamespace: undefined,
+  };
+  t.same(dnsOf({}), usual);
+  t.same(dnsOf({ ISTIO_META_DNS_CAPTURE: 'TRUE' }), usual);
+  for (const off of ['false', 'yes']) t.equal(dnsOf({ ISTIO_META_DNS_CAPTURE: off }).serving, 'off');
+  t.equal(dnsOf({ PROXY_CONFIG: '{proxyMetadata: {DNS_CAPTURE: "false"}}' }).serving, 'off');
+  t.equal(dnsOf({ PROXY_MODE: 'explicit' }).serving, 'off');
+  t.same(dnsOf({ PREFERED_SERVICE_NAMESPACE: 'first' }), { ...usual, preferredNamespace: 'first' });
+  const dedicated = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart' };
+  t.same(dnsOf(dedicated), { ...usual, searchDomains: ['a.test', 'b.test'] });
+});
+
+t.test('where DNS listens may be set', async (t) => {
+  const listen = (address: string): unknown => configOf({ ISTIO_META_DNS_PROXY_ADDR: address }).dns.listen;
+  t.same(listen('localhost:5300'), { kind: 'loopback', port: 5_300 });
+  t.same(listen('[fd00::1]:53'), { kind: 'address', address: { ip: 'fd00::1', port: 53 } });
+  for (const address of ['localhost', 'localhost:0', 'somewhere:53', '10.0.0.1']) {
+    t.throws(() => listen(address), new RegExp(`DNS_PROXY_ADDR of the proxy metadata is ${address}`));
+  }
+});
+
+t.test('addresses on demand and DNS exclude each other, and the way out is told', async (t) => {
+  t.throws(() => configOf({ XDS_ON_DEMAND: 'true' }), /set ISTIO_META_DNS_CAPTURE=false, or unset XDS_ON_DEMAND/);
+});
+
+t.test('IPv6 may be switched off', async (t) => {
+  t.equal(configOf({}).ipv6, 'on');
+  t.equal(configOf({ IPV6_ENABLED: 'false' }).ipv6, 'off');
 });
 
 t.test('inside Kubernetes the CA is istiod unless one is named', async (t) => {
@@ -162,7 +204,7 @@ t.test('the node introduces itself with the metadata of mesh config, PROXY_CONFI
     POD_NAMESPACE: 'istio-system',
     NODE_NAME: 'node-a',
   };
-  const result = parseZtunnelConfig(env, files, meshConfig);
+  const result = parseZtunnelConfig(env, files, { meshConfig });
   if (result.kind === 'problems') throw new Error(result.problems.join('; '));
   const { source, ports } = result.config;
   t.match(source, { xds: { address: 'https://istiod-canary.istio-system.svc:15012' } });
@@ -182,7 +224,7 @@ t.test('the node introduces itself with the metadata of mesh config, PROXY_CONFI
   });
   t.match(ports, { admin: 15_555, metrics: 15_090 });
   const broken = { PROXY_CONFIG: '{statsPort: high, proxyMetadata: [1]}', ISTIO_METAJSON_X: '{' };
-  t.match(parseZtunnelConfig(broken, files, '- 1'), {
+  t.match(parseZtunnelConfig(broken, files, { meshConfig: '- 1' }), {
     problems: [/mesh config file is no YAML mapping/, /proxyMetadata/, /statsPort.*"high"/, /ISTIO_METAJSON_X/],
   });
 });

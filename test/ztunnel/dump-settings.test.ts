@@ -61,6 +61,20 @@ t.test('where servers listen is told as it is', async (t) => {
   t.same(listening('explicit'), [loopback(15_000), loopback(15_020), loopback(15_021)]);
 });
 
+t.test('the DNS of pods is told, or that there is none', async (t) => {
+  const env = { AMBIENTD_MANIFESTS: 'objects.yaml', PREFERED_SERVICE_NAMESPACE: 'first', IPV6_ENABLED: 'false' };
+  t.match(JSON.parse(dumpOf(env)), {
+    dnsProxy: true,
+    dnsProxyAddr: { Localhost: [true, 15_053] },
+    preferedServiceNamespace: 'first',
+    ipv6Enabled: false,
+    ambientd: { nameServers: [], searchDomains: null },
+  });
+  const address = { ISTIO_META_DNS_PROXY_ADDR: '10.0.0.1:53' };
+  t.match(JSON.parse(dumpOf({ ...env, ...address })), { dnsProxyAddr: { SocketAddr: '10.0.0.1:53' } });
+  t.match(JSON.parse(dumpOf({ ...env, ISTIO_META_DNS_CAPTURE: 'false' })), { dnsProxy: false });
+});
+
 t.test('one workload, no mark and no capture are told', async (t) => {
   const workload = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-1/cart', ENABLE_ORIG_SRC: 'false' };
   t.match(JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', ...workload })), {

@@ -2,7 +2,7 @@
 // Which pods: `pod-fleet.ts`, for all threads alike.
 import type { OpenPod, Pod } from './pod.ts';
 import type { PodProxy } from './pod-proxy.ts';
-import { openPodSockets } from './pod-sockets.ts';
+import { openPodSockets, type PodSocketOptions } from './pod-sockets.ts';
 
 export interface ServedPod {
   readonly pod: OpenPod;
@@ -22,11 +22,10 @@ export interface PodProxies {
 
 export interface PodProxiesOptions {
   readonly createProxy: (pod: OpenPod) => PodProxy;
-  /** Whether other threads listen on the same ports. */
-  readonly sharing: 'alone' | 'shared';
+  readonly sockets: PodSocketOptions;
 }
 
-export function createPodProxies({ createProxy, sharing }: PodProxiesOptions): PodProxies {
+export function createPodProxies({ createProxy, sockets }: PodProxiesOptions): PodProxies {
   const served = new Map<string, ServedPod>();
   const turns = new Map<string, Promise<void>>();
 
@@ -57,7 +56,7 @@ export function createPodProxies({ createProxy, sharing }: PodProxiesOptions): P
 
   async function start({ network, ...pod }: Pod): Promise<void> {
     await stop(pod.uid);
-    const open: OpenPod = { ...pod, sockets: await openPodSockets(network, sharing) };
+    const open: OpenPod = { ...pod, sockets: await openPodSockets(network, sockets) };
     const proxy = createProxy(open);
     try {
       await proxy.start();

@@ -26,8 +26,10 @@ import type { NameLookup } from '../name-lookup-client.ts';
 import { carryOutbound, type OutboundContext } from '../outbound/outbound-connection.ts';
 import { listenOutbound } from '../outbound/outbound-listener.ts';
 import { listenPassthrough } from '../passthrough/passthrough-listener.ts';
-import { listenExplicitEntry } from '../socks5/explicit-entry-listener.ts';
+import { type EntryContext, listenExplicitEntry } from '../socks5/explicit-entry-listener.ts';
+import { resolveName } from '../socks5/resolve-name.ts';
 import type { OpenPod } from './pod.ts';
+import { createPodDns, type DnsTelemetry, type PodDns } from './pod-dns.ts';
 import type { CountOnDemandDns, OpenSockets } from './proxy-metrics.ts';
 
 export interface PodProxy extends Runnable {
@@ -43,6 +45,7 @@ export interface NodeServices {
   readonly openSockets: OpenSockets;
   readonly lookUpName: NameLookup;
   readonly countOnDemandDns: CountOnDemandDns;
+  readonly dns: DnsTelemetry;
   readonly certificates: CertificateSource;
   /** CRL_PATH. */
   readonly revocations?: PeerRevocations | undefined;
@@ -63,6 +66,8 @@ class ServedPod implements PodProxy {
   readonly #workload: LocalWorkload;
   readonly #tunnels: TunnelDialer;
   readonly #serving = createGate();
+  readonly #dns: PodDns | undefined;
+  #dnsServer: Pick<Listener, 'close'> | undefined;
   #listeners: readonly Pick<Listener, 'close'>[] = [];
   #inbound: InboundListener | undefined;
   #unsubscribe: () => void = () => {};
@@ -79,6 +84,8 @@ class ServedPod implements PodProxy {
       log: services.log,
       settings: { ...config.tunnel, idleTimeoutMs: config.idleTunnelMs },
     });
+    const own = { workload: this.#workload, sockets: pod.sockets, serving: this.#serving, telemetry: services.dns };
+    this.#dns = createPodDns({ config, mesh, ...own });
   }
 
   async start(): Promise<void> {
@@ -112,6 +119,10 @@ class ServedPod implements PodProxy {
     this.connections.abortAll(new MeshError('DRAINED', reason));
     this.#inbound?.close();
     this.#tunnels.close();
+    this.#dns?.close();
+    const server = this.#dnsServer;
+    this.#dnsServer = undefined;
+    await server?.close();
   }
 
   /** So that the first connection does not wait for the CA. A failure is told to the connection that needs it. */
@@ -139,7 +150,14 @@ class ServedPod implements PodProxy {
       ...(isCaptured ? [listenOutbound(outbound, podPorts.outbound)] : []),
       ...(isCaptured ? [listenPassthrough(outbound, podPorts.inboundPlaintext)] : []),
       ...(config.explicitEntry === 'on' ? [this.#listenExplicitEntry(outbound)] : []),
+      ...(this.#dns === undefined ? [] : [this.#listenDns(this.#dns)]),
     ];
+  }
+
+  /** Whoever still has connections may still have names to look up: it ends last. */
+  async #listenDns(dns: PodDns): Promise<Pick<Listener, 'close'>> {
+    this.#dnsServer = await dns.listen();
+    return { close: async () => {} };
   }
 
   async #listenInbound(context: PodContext): Promise<Pick<Listener, 'close'>> {
@@ -155,12 +173,26 @@ class ServedPod implements PodProxy {
     const { config } = this.#services;
     const entry = {
       ...outbound,
-      clusterDomain: config.clusterDomain,
+      findAddress: this.#findAddress(outbound),
       carry: (connection: Parameters<typeof carryOutbound>[1]) => carryOutbound(outbound, connection),
     };
     // Without capture the pod's own address is the only place where its programs and nobody else's can find the entry.
     const host = config.mode.kind === 'explicit' ? 'any' : 'loopback';
     return listenExplicitEntry(entry, { port: podPorts.socks5, host });
+  }
+
+  /** By the pod's DNS, or as it would be without capture: by the mesh, then by this machine's resolver. */
+  #findAddress({ mesh, network, random, lookUpName }: OutboundContext): EntryContext['findAddress'] {
+    const dns = this.#dns;
+    if (dns !== undefined) return (hostname, peer) => dns.find(hostname, peer.ip);
+    const { clusterDomain } = this.#services.config;
+    const { namespace: clientNamespace } = this.#pod.name;
+    return async (hostname) => {
+      const known = resolveName({ mesh, hostname, clientNamespace, network, clusterDomain, random: random() });
+      if (known.kind !== 'unknown') return known;
+      const [ip] = await lookUpName(hostname);
+      return ip === undefined ? known : { kind: 'address', ip };
+    };
   }
 
   #outboundContext(): OutboundContext {

@@ -5,18 +5,25 @@ import { createPodSocketFactory } from '../../common/net/pod-socket-factory-sock
 import type { SocketFactory } from '../../common/net/socket-factory.ts';
 import type { PodNetwork } from './pod.ts';
 
-/** @param sharing whether other threads listen on the same ports */
-export async function openPodSockets(network: PodNetwork, sharing: 'alone' | 'shared'): Promise<SocketFactory> {
+export interface PodSocketOptions {
+  /** Whether other threads listen on the same ports. */
+  readonly sharing: 'alone' | 'shared';
+  readonly ipv6: 'on' | 'off';
+}
+
+export async function openPodSockets(network: PodNetwork, options: PodSocketOptions): Promise<SocketFactory> {
+  const families = options.ipv6 === 'on' ? 'both' : 'v4';
   switch (network.kind) {
     case 'namespace':
       return createPodSocketFactory({
         namespace: await borrowNamespace(network.descriptor),
+        families,
         ...markOf(network.mark),
       });
     case 'own':
-      return createPodSocketFactory({ namespace: 'own', ...markOf(network.mark) });
+      return createPodSocketFactory({ namespace: 'own', families, ...markOf(network.mark) });
     case 'address':
-      return createPlainSocketFactory({ bindAddress: network.address, reusePort: sharing === 'shared' });
+      return createPlainSocketFactory({ bindAddress: network.address, reusePort: options.sharing === 'shared' });
   }
 }
 

@@ -11,6 +11,7 @@ import type { KubernetesObject } from '../../common/sources/kubernetes-object.ts
 import type { Recorder } from '../../common/telemetry/recorder.ts';
 import { createPeerRevocations } from '../../common/tls/peer-revocations-socket.ts';
 import type { ZtunnelConfig } from '../config.ts';
+import { createDnsMetrics } from '../dns/dns-metrics.ts';
 import { dumpProxies } from '../dump-proxies.ts';
 import type { PodShard } from '../inpod/pod-fleet.ts';
 import { createPodProxies } from '../inpod/pod-proxies.ts';
@@ -52,12 +53,16 @@ export function createShard({ config, mesh, demand, certificates, recorder, logg
     openSockets: createOpenSockets(recorder),
     lookUpName,
     countOnDemandDns: createOnDemandDnsCounter(recorder),
+    dns: { metrics: createDnsMetrics(recorder), log: logging.logger('dns') },
     certificates,
     revocations,
     peerClaims: createPeerClaims({ recorder, log }),
     log,
   };
-  const pods = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing });
+  const pods = createPodProxies({
+    createProxy: (pod) => createPodProxy(services, pod),
+    sockets: { sharing, ipv6: config.ipv6 },
+  });
   return {
     async startPod(pod) {
       await telemetry.whenUsed();

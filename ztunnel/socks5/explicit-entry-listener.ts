@@ -1,20 +1,18 @@
 // The explicit entry on 15080 for programs whose traffic is not captured: SOCKS5 and HTTP proxy on one port. It learns
 // where the client wants to go, then hands the stream to the ordinary outbound path. Source: ztunnel.md §4.8.
 import { MeshError } from '../../common/errors.ts';
-import type { IpAddress, SocketAddress } from '../../common/net/address.ts';
+import type { SocketAddress } from '../../common/net/address.ts';
 import type { AcceptedStream, Listener } from '../../common/net/socket-factory.ts';
 import type { Series } from '../../common/telemetry/recorder.ts';
 import type { PodContext } from '../connections/pod-context.ts';
 import { type EntryConnect, EntrySession } from './entry-session.ts';
 import type { EntryTarget } from './entry-target.ts';
 import { HandoverStream } from './handover-stream.ts';
-import { resolveName } from './resolve-name.ts';
+import type { NameAnswer } from './resolve-name.ts';
 
 export interface EntryContext extends PodContext {
-  readonly clusterDomain: string;
-  readonly lookUpName: (hostname: string) => Promise<readonly IpAddress[]>;
-  /** In [0, 1). */
-  readonly random: () => number;
+  /** As DNS answers the pod's programs. */
+  readonly findAddress: (hostname: string, peer: SocketAddress) => Promise<NameAnswer>;
   /** The outbound path; resolves when the connection has ended. */
   readonly carry: (connection: {
     readonly downstream: HandoverStream;
@@ -58,7 +56,7 @@ async function serveClient(context: EntryContext, { stream, peer, local }: Accep
   const { step } = talk;
   downstream.handOver(step.first, { connected: step.connectedReply, failed: (error) => step.failedReply(error) });
   try {
-    const originalDestination = await destinationOf(context, step.target);
+    const originalDestination = await destinationOf(context, step.target, peer);
     await context.carry({ downstream, source: peer, originalDestination, open });
   } catch (cause) {
     const error = cause instanceof MeshError ? cause : new MeshError('INTERNAL', String(cause), { cause });
@@ -99,12 +97,11 @@ function listenToClient(stream: AcceptedStream['stream']): Promise<Talk> {
 }
 
 /** @throws MeshError NO_HEALTHY_UPSTREAM, TARGET_UNKNOWN, WORKLOAD_UNKNOWN */
-async function destinationOf(context: EntryContext, target: EntryTarget): Promise<SocketAddress> {
+async function destinationOf(context: EntryContext, target: EntryTarget, peer: SocketAddress): Promise<SocketAddress> {
   if (target.kind === 'address') return target.address;
   const { hostname, port } = target;
-  const { mesh, network, clusterDomain } = context;
   const { namespace: clientNamespace } = context.workload.name;
-  const answer = resolveName({ mesh, hostname, clientNamespace, network, clusterDomain, random: context.random() });
+  const answer = await context.findAddress(hostname, peer);
   if (answer.kind === 'address') return { ip: answer.ip, port };
   if (answer.kind === 'no-address') {
     const { namespace, name } = answer.service;
@@ -113,8 +110,6 @@ async function destinationOf(context: EntryContext, target: EntryTarget): Promis
       `${hostname}: service ${namespace}/${name} has no address and no endpoint`,
     );
   }
-  const [ip] = await context.lookUpName(hostname);
-  if (ip !== undefined) return { ip, port };
   const tried = `the mesh has no such service for namespace ${clientNamespace}, and DNS has no address`;
   throw new MeshError('TARGET_UNKNOWN', `no service or workload for hostname: ${hostname}: ${tried}`);
 }

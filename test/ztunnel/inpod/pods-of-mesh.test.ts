@@ -66,7 +66,10 @@ t.test('a pod whose address is taken is pending, and served once it is free', as
   const counters = createProxyCounters(metrics.recorder);
   const late = aWorkload({ name: 'late', addresses: ['127.75.3.1'] });
   const { services, close } = await startExplicitMesh({});
-  const shard = createPodProxies({ createProxy: (pod) => createPodProxy(services, pod), sharing: 'alone' });
+  const shard = createPodProxies({
+    createProxy: (pod) => createPodProxy(services, pod),
+    sockets: { sharing: 'alone', ipv6: 'on' },
+  });
   const fleet = createPodFleet({ shards: [shard], counters, log });
   const pods = createMeshPods({
     mesh: meshOf({ workloads: [late] }),
