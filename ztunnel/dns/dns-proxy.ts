@@ -102,7 +102,8 @@ async function forward(
     const code = codeOfResponse(response);
     const isAnswer = code === responseCode.ok || code === responseCode.noSuchName;
     report(isAnswer ? 'answered' : 'failed');
-    tell(context, client, query, isAnswer ? 'forwarded' : `forwarding failed (response code ${code})`);
+    const result = isAnswer ? 'forwarded' : `forwarding failed (response code ${code})`;
+    tell(context, client, query, result, response.readUInt16BE(6));
     return relayResponse(query, response);
   } catch (error) {
     report('failed');
