@@ -21,9 +21,11 @@ export const SO_REUSEPORT = 15;
 export const SO_KEEPALIVE = 9;
 export const SO_MARK = 36;
 
+export const IP_RECVERR = 11;
 export const IP_FREEBIND = 15;
 export const IP_TRANSPARENT = 19;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
+export const IPV6_RECVERR = 25;
 export const IPV6_V6ONLY = 26;
 export const IPV6_TRANSPARENT = 75;
 export const IPV6_FREEBIND = 78;

@@ -209,8 +209,14 @@ class PodSockets implements NearTarget {
 
   /** Not yet connected. */
   openDatagramConnector(to: SocketAddress): number {
+    const family = ipFamily(to.ip);
+    // Without it the kernel keeps to itself that there is no way to that network or host.
+    const prepare = (descriptor: number): void =>
+      family === 4
+        ? this.calls.setOption(descriptor, linux.SOL_IP, linux.IP_RECVERR, 1)
+        : this.calls.setOption(descriptor, linux.SOL_IPV6, linux.IPV6_RECVERR, 1);
     try {
-      return this.openSocket(ipFamily(to.ip), () => {}, linux.SOCK_DGRAM);
+      return this.openSocket(family, prepare, linux.SOCK_DGRAM);
     } catch (error) {
       throw connectFailure(`${formatSocketAddress(to)} (UDP)`, error);
     }

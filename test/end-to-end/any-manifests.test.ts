@@ -51,6 +51,17 @@ ${JSON.stringify(workload('StatefulSet', 'store', 'team/store', 8082, 2))}
 ---
 ${JSON.stringify(service('store', 8082, { clusterIP: 'None' }))}
 `,
+  'outside.yaml': JSON.stringify({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'ServiceEntry',
+    metadata: { name: 'partner', namespace: 'shop' },
+    spec: {
+      hosts: ['*.partner.example'],
+      addresses: ['240.9.9.9'],
+      resolution: 'NONE',
+      ports: [{ name: 'http', number: 80 }],
+    },
+  }),
   'job.yaml': JSON.stringify(workload('Job', 'once', 'once', 8083)),
   'ambientd.yaml': `
 run:
@@ -114,6 +125,21 @@ t.test('a folder of manifests', { skip }, async (t) => {
     const [once] = pods.filter(({ workload: of }) => of === 'once');
     t.match(mesh.log('shop.once'), `hello from ${once?.name} and out`);
     t.notMatch(mesh.log('shop.once'), 'lost');
+  });
+
+  await t.test('DNS answers programs that read no hosts file, and what it cannot answer fails at once', async (t) => {
+    const ask = (name: string): string =>
+      `resolver.resolve4('${name}').then((found) => found.length, ({ code }) => code)`;
+    const script = `const resolver = new (require('node:dns').promises.Resolver)({ timeout: 4000, tries: 1 });
+      const began = performance.now();
+      Promise.all([${['web', 'web.shop', 'agent.shop.svc.cluster.local', 'store', 'eu.partner.example', 'www.example.net'].map(ask)}])
+        .then((found) => process.stdout.write(JSON.stringify([...found, performance.now() - began < 3000])));`;
+    const { output } = await mesh.exec('shop/web', process.execPath, '-e', script);
+    t.same(JSON.parse(output), [1, 1, 1, 2, 1, 'ESERVFAIL', true]);
+    t.match(
+      await mesh.metrics('ztunnel'),
+      /istio_dns_requests_total\{request_query_type="a",request_protocol="udp".*\} 6/,
+    );
   });
 
   await t.test('a command runs as a pod: its input, output, exit code, names and identity', async (t) => {

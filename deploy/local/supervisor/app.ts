@@ -173,11 +173,9 @@ export class Supervisor {
 
   #createFleet(daemons: DaemonFacts, certificates: MeshCertificates, nodeProxy: NodeProxy): PodFleet {
     const { config, node, tell } = this.#options;
-    const resolvConf = writeSecret(
-      config.runFolder,
-      'resolv.conf',
-      'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n',
-    );
+    // Nobody answers there: in enrolled pods ztunnel does, whatever name server is asked, but for one on loopback.
+    const nameServer = `nameserver ${this.#settings.nodeIp}\noptions timeout:1 attempts:1\n`;
+    const resolvConf = writeSecret(config.runFolder, 'resolv.conf', nameServer);
     return new PodFleet(
       podSurroundings({
         settings: this.#settings,

@@ -24,7 +24,11 @@ export async function applyServiceRules(services: readonly ServiceTarget[]): Pro
 }
 
 export async function redirectPod(sandbox: PodSandbox): Promise<void> {
-  await runInside(sandbox, redirectRuleset(), redirectRoutes({ ipv6: ipv6State() }));
+  await runInside(
+    sandbox,
+    redirectRuleset({ ...defaultRedirect, dns: 'capture' }),
+    redirectRoutes({ ipv6: ipv6State() }),
+  );
 }
 
 export async function releasePod(sandbox: PodSandbox): Promise<void> {
