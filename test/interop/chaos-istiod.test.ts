@@ -47,7 +47,8 @@ async function runTests(t: Test): Promise<void> {
     await ours.stop();
   });
   await t.test('certificates of 30 s, and addresses on demand', async (t) => {
-    const ours = await scene.start({ SECRET_TTL: '30s', XDS_ON_DEMAND: 'true' });
+    const onDemand = { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' };
+    const ours = await scene.start({ SECRET_TTL: '30s', ...onDemand });
     const traffic = await startSteadyTraffic(t);
     const serials = watchSerials(t, ours);
     await t.test('what a connection needs is asked for, and followed from then on', (t) => askOnDemand(scene, ours, t));

@@ -5,16 +5,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { createAnonymousNamespace } from '../../common/net/network-namespace-socket.ts';
 import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
 import { runInNamespace } from '../../common/net/run-in-namespace-process.ts';
 import { defaultRedirect, redirectRuleset } from '../../ztunnel/capture/redirect-rules.ts';
+import { createNameServers } from '../../ztunnel/dns/dns-client.ts';
+import { listenDns } from '../../ztunnel/dns/dns-server.ts';
 import { createPodProxy } from '../../ztunnel/inpod/pod-proxy.ts';
-import { anAddress, aQuery, aResponse, recordsIn } from '../support/dns-messages.ts';
+import { anAddress, aQuery, aResponse, decodedQuery, recordsIn } from '../support/dns-messages.ts';
 import { startExplicitMesh } from '../support/explicit-mesh.ts';
 import { inUserNamespace } from '../support/in-user-namespace.ts';
 import { aService, aWorkload } from '../support/mesh-objects.ts';
 import { answerOf, type NameServer, startNameServer } from '../support/name-server.ts';
-import { createTwoPods, outputOf, type PodNetwork, serveIn } from '../support/pod-network.ts';
+import { createTwoPods, ip, outputOf, type PodNetwork, serveIn } from '../support/pod-network.ts';
 
 const manyAddresses = Array.from({ length: 256 }, (_, index) => `10.9.1.${index}`);
 
@@ -141,8 +144,45 @@ if (await inUserNamespace(t, import.meta.filename, ['ip', 'nft'])) {
     t.same(recordsIn(answer), ['www.example.net 0 A 192.0.2.1']);
   });
 
-  t.test('the DNS of a pod that is no longer served is gone', async (t) => {
-    await proxy.close();
+  t.test('a pod without IPv6 on loopback is served on IPv4 alone', async (t) => {
+    const namespace = await createAnonymousNamespace();
+    await runInNamespace(namespace, ['ip', 'link', 'set', 'lo', 'up']);
+    await runInNamespace(namespace, ['sysctl', '-qw', 'net.ipv6.conf.lo.disable_ipv6=1']);
+    const alone = createPodSocketFactory({ namespace });
+    const listen = { kind: 'loopback', port: 15_053 } as const;
+    const server = await listenDns({ sockets: alone, listen, ipv6: 'on', answer: async (message) => message });
+    t.equal(String(await answerOf(await alone.connectDatagrams(server.address), Buffer.from('there'))), 'there');
+    await server.close();
+    alone.close();
+  });
+
+  t.test('a name server that no way leads to is a failure at once', async (t) => {
+    const began = performance.now();
+    for (const to of ['203.0.113.1', '2001:db8::1']) {
+      const servers = [{ ip: ip(to), port: 53 }];
+      const nameServers = createNameServers({ sockets, servers, timeoutMs: 60_000 });
+      await t.rejects(nameServers.ask(decodedQuery(aQuery('www.example.net'))), { code: 'UPSTREAM_UNREACHABLE' });
+    }
+    t.ok(performance.now() - began < 5_000);
+  });
+
+  t.test('a drain leaves the DNS until the last connection has ended, and then it is gone', async (t) => {
+    const holding = createPodSocketFactory({ namespace: other.namespace });
+    const accepted = Promise.withResolvers<void>();
+    const listener = await holding.listenSockets({ port: 9_090, host: 'any' }, ({ socket }) => {
+      socket.on('error', () => {}).on('end', () => socket.end());
+      socket.resume();
+      accepted.resolve();
+    });
+    const application = createPodSocketFactory({ namespace: client.namespace });
+    const socket = await application.connectSocket({ to: { ip: other.v4, port: 9_090 } });
+    await accepted.promise;
+    const drained = proxy.drain(20_000);
+    t.same(await resolveIn(t, client, '10.77.0.99', 'web'), ['10.9.0.1']);
+    socket.end();
+    socket.resume();
+    await drained;
     t.equal(await resolveIn(t, client, '10.77.0.99', 'web'), 'ECONNREFUSED');
+    await listener.close();
   });
 }
