@@ -30,7 +30,9 @@ interface Ask {
   readonly bytes: Buffer;
   readonly questionEnd: number;
   readonly server: SocketAddress;
-  readonly timeoutMs: number;
+  /** Ends of this try and of all, on the monotonic clock; where an answer is known to be there, TCP may use up the rest. */
+  readonly untilMs: number;
+  readonly endMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -50,13 +52,16 @@ export function createNameServers(options: NameServersOptions): NameServers {
   async function askAll(query: DnsQuery): Promise<Buffer> {
     let failure: unknown = new MeshError('UPSTREAM_UNREACHABLE', 'resolv.conf of ztunnel names no name server');
     let refusal: Buffer | undefined;
-    for (const server of tries) {
-      if (ending.signal.aborted) break;
+    const endMs = performance.now() + timeoutMs;
+    for (const [index, server] of tries.entries()) {
+      const nowMs = performance.now();
+      if (ending.signal.aborted || nowMs >= endMs) break;
+      const untilMs = nowMs + (endMs - nowMs) / (tries.length - index);
       const bytes = Buffer.from(query.bytes);
       bytes.writeUInt16BE(randomInt(0x1_0000), 0);
-      const ask = { bytes, questionEnd: query.questionEnd, server, timeoutMs: timeoutMs / tries.length };
+      const ask = { bytes, questionEnd: query.questionEnd, server, untilMs, endMs, signal: ending.signal };
       try {
-        const response = await askOne(sockets, { ...ask, signal: ending.signal });
+        const response = await askOne(sockets, ask);
         if (isLast(response)) return response;
         refusal = response;
       } catch (error) {
@@ -97,7 +102,7 @@ async function askOne(sockets: Sockets, ask: Ask): Promise<Buffer> {
   const response = await askByDatagram(sockets, ask);
   if ((response.readUInt16BE(2) & flag.truncated) === 0) return response;
   // Where TCP does not get through, a part is better than nothing: the client sees that it is one.
-  return await askByStream(sockets, ask).catch(() => response);
+  return await askByStream(sockets, { ...ask, untilMs: ask.endMs }).catch(() => response);
 }
 
 async function askByDatagram(sockets: Sockets, ask: Ask): Promise<Buffer> {
@@ -116,8 +121,8 @@ async function askByDatagram(sockets: Sockets, ask: Ask): Promise<Buffer> {
 }
 
 async function askByStream(sockets: Sockets, ask: Ask): Promise<Buffer> {
-  const { bytes, questionEnd, server, timeoutMs } = ask;
-  const stream = await sockets.connectStream({ to: server, timeoutMs });
+  const { bytes, questionEnd, server, untilMs } = ask;
+  const stream = await sockets.connectStream({ to: server, timeoutMs: leftUntil(untilMs) });
   try {
     return await settled(ask, (resolve, reject) => {
       const frames = new MessageFrames(maxResponseBytes);
@@ -143,13 +148,18 @@ async function askByStream(sockets: Sockets, ask: Ask): Promise<Buffer> {
   }
 }
 
+function leftUntil(endMs: number): number {
+  return Math.max(1, endMs - performance.now());
+}
+
 /** Within the time of one try, and not after the end of all. */
 async function settled(
-  { server, timeoutMs, signal }: Ask,
+  { server, untilMs, signal }: Ask,
   act: (resolve: (response: Buffer) => void, reject: (error: unknown) => void) => void,
 ): Promise<Buffer> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const timeoutMs = leftUntil(untilMs);
   const late = `name server ${formatSocketAddress(server)} has not answered within ${Math.round(timeoutMs)} ms`;
   const timer = setTimeout(() => reject(new MeshError('UPSTREAM_CONNECT_TIMEOUT', late)), timeoutMs);
   const end = (): void => reject(signal.reason);
