@@ -10,9 +10,13 @@ import { authorizeRequest } from '../../common/ca/authorize-request.ts';
 import { createCaServer } from '../../common/ca/ca-server.ts';
 import { createCertificateAuthority } from '../../common/identity/certificate-authority.ts';
 import { formatSocketAddress } from '../../common/net/address.ts';
+import { openNamespace } from '../../common/net/network-namespace-socket.ts';
+import { createPodSocketFactory } from '../../common/net/pod-socket-factory-socket.ts';
 import { createZdsServer } from '../../common/zds/zds-server.ts';
 import { collectLog } from '../support/collected-log.ts';
+import { aQuery, recordsIn } from '../support/dns-messages.ts';
 import { inUserNamespace } from '../support/in-user-namespace.ts';
+import { answerOf } from '../support/name-server.ts';
 import { callFrom, createTwoPods, ip, type PodNetwork, serveIn } from '../support/pod-network.ts';
 
 const ports = { admin: 15_900, metrics: 15_920, readiness: 15_921 };
@@ -28,6 +32,13 @@ function podObject(name: string, pod: PodNetwork, enrolled: boolean): object {
     status: { phase: 'Running', podIPs: [{ ip: pod.v4 }], conditions: [{ type: 'Ready', status: 'True' }] },
   };
 }
+
+const serverService = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'server', namespace: 'demo' },
+  spec: { clusterIP: '10.96.0.7', selector: { app: 'server' }, ports: [{ port: 80, targetPort: 8080 }] },
+};
 
 const denyAll = {
   apiVersion: 'security.istio.io/v1',
@@ -141,6 +152,24 @@ async function serveNode(t: Test, threads: string): Promise<void> {
     const dump = JSON.parse((await get(ports.admin, '/config_dump')).text);
     t.match(dump.workloadState, { 'uid-of-client': { state: 'Up' }, 'uid-of-server': { state: 'Up' } });
     t.match((await get(ports.metrics, '/metrics')).text, /^workload_manager_active_proxy_count 2$/m);
+  });
+
+  await t.test('answers the DNS of a pod, and counts it', async (t) => {
+    await write(podObject('client', client, true), podObject('server', server, true), serverService);
+    const sockets = createPodSocketFactory({ namespace: await openNamespace(client.namespace.descriptor) });
+    t.teardown(() => sockets.close());
+    const to = { ip: ip('127.0.0.1'), port: 15_053 };
+    const ask = async (name: string) => await answerOf(await sockets.connectDatagrams(to), aQuery(name), 8_000);
+    const found = await until(async () => {
+      const records = recordsIn(await ask('server.demo'));
+      return records.length > 0 ? records : undefined;
+    });
+    t.same(found, ['server.demo 30 A 10.96.0.7']);
+    for (let round = 0; round < 8; round++) t.same(recordsIn(await ask('server')), ['server 30 A 10.96.0.7']);
+    const metrics = (await get(ports.metrics, '/metrics')).text;
+    const labels = 'request_query_type="a",request_protocol="udp",source_canonical_service="client"';
+    const [, count] = new RegExp(`^istio_dns_requests_total\\{${labels}.*\\} (\\d+)$`, 'm').exec(metrics) ?? [];
+    t.ok(Number(count) >= 9, `${count} queries`);
   });
 
   await t.test('carries captured traffic over HBONE, and the program sees its real peer', async (t) => {
