@@ -190,7 +190,10 @@ function createUpstreams({
     return mesh.workloadByName({ ...config, name: config.podName }, undefined) ?? ownDescription(config);
   };
   const sockets = createPlainSocketFactory(own === undefined ? {} : { bindAddress: own });
-  const tunnels = createTunnelPool({ sockets, certificates, revocations, log: logging.logger('tunnel') });
+  const tunnels = createTunnelPool({
+    ...{ sockets, certificates, revocations, log: logging.logger('tunnel') },
+    settings: { maxBusyTunnels: config.maxBusyTunnels },
+  });
   const peerClaims = createPeerClaims({ recorder, log: logging.logger('tunnel') });
   const introduction = (): ToldPeer => peerOfWorkload('waypoint', self());
   const headers = (): ConnectHeaders => [['baggage', formatBaggage(baggageOfMetadata(introduction().metadata))]];

@@ -1,6 +1,7 @@
 // The settings of a waypoint: a record of texts (the environment) in, one readonly value or all problems out.
 // Names and defaults are those of Istio's waypoint pods (istio-control.md §5); names that start with AMBIENTD_ are ours.
 import { createEnvReader, type Environment, type EnvReader } from '../common/config/env-reader.ts';
+import { readMaxBusyTunnels } from '../common/hbone/pool-policy.ts';
 import { defaultDirectives, type LevelDirectives, parseDirectives } from '../common/log-levels.ts';
 import { type IpAddress, parseIp } from '../common/net/address.ts';
 import { type KubernetesAccess, readConfigurationAccess } from '../common/sources/kubernetes/kubernetes-access.ts';
@@ -69,6 +70,8 @@ export interface WaypointConfig {
   readonly series: SeriesBounds;
   /** `AMBIENTD_FAILURE_LINES`, 100: log lines a second for failures of one code; further ones are summed up; 0: no limit. */
   readonly failureLines: number;
+  /** `AMBIENTD_POOL_MAX_BUSY_TUNNELS`, 4: tunnels to one next hop while bulk keeps new connections waiting in each; 1: no more for that. */
+  readonly maxBusyTunnels: number;
   /** `PROTOCOL_DETECTION_TIMEOUT`, 5s: silence after which a connection of undeclared protocol is carried unread. */
   readonly protocolDetectionMs: number;
   /** `TERMINATION_DRAIN_DURATION`, 5s. */
@@ -109,6 +112,7 @@ export function parseWaypointConfig(env: Environment, fileExists: FileExists): C
     tcpReportingIntervalMs: read.durationMs('TCP_REPORTING_INTERVAL', 15_000),
     series: readSeriesBounds(read),
     failureLines: readFailureLines(read),
+    maxBusyTunnels: readMaxBusyTunnels(read),
     protocolDetectionMs: read.durationMs('PROTOCOL_DETECTION_TIMEOUT', 5_000),
     drainDeadlineMs: read.durationMs('TERMINATION_DRAIN_DURATION', 5_000),
     logFormat: read.choice('LOG_FORMAT', ['plain', 'json'], 'plain'),

@@ -107,6 +107,7 @@ function dumpOwn(config: ZtunnelConfig): Json {
     config;
   return {
     ...{ trustDomain, addresses, tcpReportingIntervalMs, failureLines, workerThreads, logFormat, istioVersion },
+    poolMaxBusyTunnels: config.tunnel.maxBusyTunnels,
     source: dumpSource(config.source),
     nameServers: config.dns.nameServers.map(({ ip }) => ip),
     searchDomains: config.dns.searchDomains === undefined ? null : [...config.dns.searchDomains],

@@ -1,5 +1,6 @@
 // How much a tunnel lets a peer send, and how many connections share one: the variables of Istio's ztunnel (ztunnel.md §2).
 import type { EnvReader } from '../common/config/env-reader.ts';
+import { readMaxBusyTunnels } from '../common/hbone/pool-policy.ts';
 import { defaultWindowBytes, maxWindowBytes } from '../common/http2/flow-control.ts';
 import { defaultFlow, type FlowSettings, frameBytesRange } from '../common/http2/settings.ts';
 
@@ -11,6 +12,8 @@ export interface TunnelConfig {
   readonly flow: FlowSettings;
   /** `POOL_MAX_STREAMS_PER_CONNECTION`, 100: beyond it the next connection gets another tunnel. */
   readonly maxStreamsPerTunnel: number;
+  /** `AMBIENTD_POOL_MAX_BUSY_TUNNELS`, 4: tunnels of one next hop and source while bulk keeps new connections waiting in each; 1: no more for that. */
+  readonly maxBusyTunnels: number;
 }
 
 export function readTunnel(read: EnvReader): TunnelConfig {
@@ -27,5 +30,6 @@ export function readTunnel(read: EnvReader): TunnelConfig {
       maxFrameBytes: read.integer('HTTP2_FRAME_SIZE', defaultFlow.maxFrameBytes, frameBytesRange),
     },
     maxStreamsPerTunnel: read.integer('POOL_MAX_STREAMS_PER_CONNECTION', 100, { min: 1, max: 65_535 }),
+    maxBusyTunnels: readMaxBusyTunnels(read),
   };
 }

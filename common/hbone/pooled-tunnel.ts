@@ -1,7 +1,8 @@
 // One tunnel in the pool, from its dial to its end: who waits for it, how many streams it carries, when it has idled too long.
 import { type Deadlines, deadlinesAfter } from '../deadlines.ts';
-import { MeshError } from '../errors.ts';
+import { asError, MeshError } from '../errors.ts';
 import type { ConnectionHandlers } from '../http2/connection-socket.ts';
+import type { Congestion } from '../http2/send-backlog.ts';
 import type { Logger } from '../log.ts';
 import type { TunnelFacts } from './pool-policy.ts';
 import type { OpenTunnel } from './tunnel-client.ts';
@@ -44,7 +45,7 @@ export class PooledTunnel implements TunnelFacts {
     });
     this.dialled.then(
       (open) => this.opened(open),
-      () => this.gone(),
+      (error: unknown) => this.failed(asError(error)),
     );
   }
 
@@ -53,6 +54,9 @@ export class PooledTunnel implements TunnelFacts {
   }
   get peerLimit(): number {
     return this.open?.connection.session.peer.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+  }
+  get congestion(): Congestion {
+    return this.open?.connection.congestion ?? 'none';
   }
   get notAfterMs(): number {
     return this.open?.notAfterMs ?? Number.POSITIVE_INFINITY;
@@ -89,6 +93,13 @@ export class PooledTunnel implements TunnelFacts {
     if (this.state === 'dialling') this.state = 'open';
     // Who waited opens its stream in the turn of this promise; nobody left means the tunnel starts idle.
     setImmediate(() => this.watchIdle());
+  }
+
+  /** Told to those who wait; of one that was dialled for nobody yet, there is only this line. */
+  private failed(error: Error): void {
+    const { log, peerName } = this.facts;
+    if (this.waiting === 0) log.debug({ 'dst.addr': peerName, error: error.message }, 'another tunnel was not opened');
+    this.gone();
   }
 
   private watchIdle(): void {

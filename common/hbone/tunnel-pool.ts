@@ -11,7 +11,7 @@ import type { PeerRevocations } from '../tls/peer-revocations-socket.ts';
 import { type ConnectOutcome, openConnectStream } from './connect-stream.ts';
 import type { ConnectedStream, ConnectHeaders, TunnelDialer, TunnelTarget } from './hbone.ts';
 import { mayShare } from './may-share.ts';
-import { chooseTunnel } from './pool-policy.ts';
+import { chooseTunnel, defaultMaxBusyTunnels } from './pool-policy.ts';
 import { PooledTunnel } from './pooled-tunnel.ts';
 import { defaultTunnelTimes, dialTunnel, type TunnelTimes } from './tunnel-client.ts';
 
@@ -24,6 +24,8 @@ export interface TunnelPoolSettings extends TunnelTimes {
   readonly maxTunnels: number;
   /** Beyond this many streams in a tunnel the next one gets another. Default 100. */
   readonly maxStreamsPerTunnel: number;
+  /** Of one next hop and source, as long as those before them are congested. Default 4; 1: none is dialled for that. */
+  readonly maxBusyTunnels: number;
   readonly flow: FlowSettings;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -44,11 +46,14 @@ const defaults: TunnelPoolSettings = {
   idleTimeoutMs: 300_000,
   maxTunnels: 500,
   maxStreamsPerTunnel: 100,
+  maxBusyTunnels: defaultMaxBusyTunnels,
   flow: defaultFlow,
   now: Date.now,
 };
 /** A CONNECT on which the peer surely did not act may be sent again, this often in all. */
 const maxAttempts = 3;
+/** After a failed dial, congestion alone is no reason for another one this soon. */
+const dialAgainMs = 1_000;
 
 export function createTunnelPool(options: TunnelPoolOptions): TunnelDialer {
   return new TunnelPool(options);
@@ -104,11 +109,16 @@ class TunnelPool implements TunnelDialer {
   }
 
   private tunnelFor(target: TunnelTarget): { tunnel: PooledTunnel; age: 'new' | 'reused' } {
-    const { tunnels } = this.groupOf(target);
+    const group = this.groupOf(target);
+    const { tunnels } = group;
     const nowMs = this.settings.now();
     for (const tunnel of tunnels) if (tunnel.notAfterMs <= nowMs) tunnel.release();
-    const choice = chooseTunnel(tunnels, this.settings.maxStreamsPerTunnel);
-    if (choice.kind === 'use') return { tunnel: choice.tunnel, age: choice.tunnel.state === 'open' ? 'reused' : 'new' };
+    const { maxStreamsPerTunnel, maxBusyTunnels, maxTunnels } = this.settings;
+    const growTo = nowMs < group.growAfterMs || this.all.size >= maxTunnels ? 0 : maxBusyTunnels;
+    const choice = chooseTunnel(tunnels, maxStreamsPerTunnel, growTo);
+    if (choice.kind === 'use-and-dial') this.addTunnel(target);
+    if (choice.kind !== 'dial')
+      return { tunnel: choice.tunnel, age: choice.tunnel.state === 'open' ? 'reused' : 'new' };
     this.makeRoom();
     return { tunnel: this.addTunnel(target), age: 'new' };
   }
@@ -125,7 +135,7 @@ class TunnelPool implements TunnelDialer {
   private groupOf(target: TunnelTarget): TunnelGroup {
     const ofHop = this.groups.get(target.nextHopUid) ?? [];
     for (const group of ofHop) if (mayShare(group.target, target)) return group;
-    const group: TunnelGroup = { target, tunnels: new Set() };
+    const group: TunnelGroup = { target, tunnels: new Set(), growAfterMs: 0 };
     this.groups.set(target.nextHopUid, [...ofHop, group]);
     return group;
   }
@@ -151,6 +161,7 @@ class TunnelPool implements TunnelDialer {
   }
 
   private forget(group: TunnelGroup, tunnel: PooledTunnel): void {
+    if (tunnel.open === undefined) group.growAfterMs = this.settings.now() + dialAgainMs;
     this.all.delete(tunnel);
     group.tunnels.delete(tunnel);
     if (group.tunnels.size === 0) this.forgetGroup(group);
@@ -169,6 +180,8 @@ class TunnelPool implements TunnelDialer {
 interface TunnelGroup {
   readonly target: TunnelTarget;
   readonly tunnels: Set<PooledTunnel>;
+  /** None is dialled for congestion before; milliseconds since 1970. */
+  growAfterMs: number;
 }
 
 /** No byte of the application was sent yet, so a tunnel that turns out to be dead when it is used again costs nothing. */

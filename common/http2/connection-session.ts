@@ -190,6 +190,11 @@ export class ConnectionSession implements SessionCore {
     return out;
   }
 
+  /** Whether streams have more for the connection's window or the next write. */
+  get unsentData(): 'none' | 'some' {
+    return this.output.hasReady ? 'some' : 'none';
+  }
+
   /** All that `takeOutput` gave so far is written: its memory may be used again. */
   releaseOutput(): void {
     for (const chunk of this.spent) release(chunk);

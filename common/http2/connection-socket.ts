@@ -9,6 +9,7 @@ import { endOfStream, errorOf, handleOf, type StreamHandle, writeTo } from '../n
 import { ConnectionSession } from './connection-session.ts';
 import { nextConnectionWindow, wholeRoundTripMs } from './connection-window.ts';
 import { errorCodes, errorCodeText } from './error-code.ts';
+import { type Congestion, SendBacklog, stuckAfterMs } from './send-backlog.ts';
 import type { SessionEvents } from './session-events.ts';
 import type { OwnSettings } from './settings.ts';
 
@@ -50,6 +51,7 @@ export class Http2Connection {
   private flushState: 'idle' | 'scheduled' = 'idle';
   private writing: 'idle' | 'pending' = 'idle';
   private lastWrite: 'one' | 'several' = 'one';
+  private readonly backlog = new SendBacklog();
   private stage: 'open' | 'ending' | 'closed' = 'open';
   private timer: NodeJS.Timeout | undefined;
   private ready: 'waiting' | 'ready' = 'waiting';
@@ -94,6 +96,20 @@ export class Http2Connection {
   /** Whether the peer has spoken HTTP/2: before that, an end means that it did not accept our handshake. */
   get hasAnswered(): boolean {
     return this.ready === 'ready';
+  }
+
+  /**
+   * Whether a new stream would wait: for the socket or the peer's window, because paused readers hold all of our window, or for a
+   * peer that does not answer a PING either.
+   */
+  get congestion(): Congestion {
+    const { session, backlog } = this;
+    const rest = session.receiveWindow.freeBytes > 0 ? 'none' : 'busy';
+    if (backlog.isClear && session.pingsDue === 0) return rest;
+    const nowMs = performance.now();
+    if (session.pingsDue > 0 && nowMs - this.pingedAtMs >= stuckAfterMs) return 'stuck';
+    const ofSending = backlog.congestion(nowMs);
+    return ofSending === 'none' ? rest : ofSending;
   }
 
   /** Goes away in order: the peer's streams that are under way are still taken, those there are may finish. */
@@ -160,15 +176,23 @@ export class Http2Connection {
 
   /** One write at a time: TLS takes no second one, and what comes meanwhile is better gathered. */
   private flush(): void {
+    const { session, backlog } = this;
     while (this.stage !== 'closed' && this.writing === 'idle' && this.handle !== undefined && this.socket.writable) {
-      const parts = this.session.takeOutput(writeBudgetBytes);
+      const windowBefore = session.sendWindow.available;
+      const parts = session.takeOutput(writeBudgetBytes);
       if (parts.length === 0) break;
       this.lastWrite = parts.length > 2 ? 'several' : 'one';
       const result = writeTo(this.handle, joined(parts, this.kind), this.written);
       // TLS has encrypted all of it into memory of its own.
-      if (result !== 'pending' || this.kind === 'tls') this.session.releaseOutput();
-      if (result === 'pending') this.writing = 'pending';
-      else if (result !== 'done') this.destroy(this.lost(errorOf('write', result).message, errorOf('write', result)));
+      if (result !== 'pending' || this.kind === 'tls') session.releaseOutput();
+      if (result === 'pending') {
+        this.writing = 'pending';
+        backlog.wait(windowBefore - session.sendWindow.available, session.unsentData, performance.now());
+      } else if (result !== 'done') this.destroy(this.lost(errorOf('write', result).message, errorOf('write', result)));
+    }
+    if (this.writing === 'idle') {
+      if (session.unsentData === 'none') backlog.clear();
+      else backlog.wait(0, 'some', performance.now());
     }
     this.finishIfDrained();
     if (this.stage === 'ending' && this.writing === 'idle') this.socket.end();

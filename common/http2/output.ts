@@ -28,8 +28,9 @@ export class Output {
   private control: Buffer[] = [];
   private readonly ready = new Set<StreamState>();
 
-  get isEmpty(): boolean {
-    return this.control.length === 0 && this.ready.size === 0;
+  /** Whether streams are in line. */
+  get hasReady(): boolean {
+    return this.ready.size > 0;
   }
   /** Control frames not yet taken; grows while the peer does not read. */
   get controlFrames(): number {

@@ -29,6 +29,7 @@ const nameOption = '  --name NAME        which mesh, when several run\n';
 const sharedSettings = `  AMBIENTD_METRIC_SERIES_LIMIT      series of one metric (20000)
   AMBIENTD_METRIC_IDLE_EXPIRY       after which a series that nobody uses leaves; 0: it stays (15m)
   AMBIENTD_FAILURE_LINES            log lines a second for failures of one kind, the others in a summary; 0: all (100)
+  AMBIENTD_POOL_MAX_BUSY_TUNNELS    tunnels to one peer while bulk keeps new connections waiting in each; 1: no more for that (4)
   AMBIENTD_STATS_PORT, AMBIENTD_READINESS_PORT
                                     15020 and 15021
 `;

@@ -17,6 +17,7 @@ t.test('the least that is needed gives Istio’s defaults', async (t) => {
       ports: { hbone: 15008, stats: 15020, prometheus: 15090, readiness: 15021 },
       accessLog: 'off',
       tcpReportingIntervalMs: 15_000,
+      maxBusyTunnels: 4,
       ca: { address: 'https://localhost:15012', rootCa: { kind: 'file' }, token: { kind: 'none' } },
     },
   });
@@ -34,6 +35,7 @@ t.test('all problems are told at once', async (t) => {
     ACCESS_LOG: 'maybe',
     RUST_LOG: 'loud',
     TCP_REPORTING_INTERVAL: 'x',
+    AMBIENTD_POOL_MAX_BUSY_TUNNELS: '0',
   };
   const result = parseWaypointConfig(env, nothingThere);
   t.equal(result.kind, 'problems');

@@ -114,23 +114,25 @@ t.test('the drain deadline leaves a part of the grace period, and an explicit on
   t.equal(deadline({ TERMINATION_GRACE_PERIOD_SECONDS: '30', CONNECTION_TERMINATION_DEADLINE: '3s' }), 3_000);
 });
 
-t.test("windows, frame size and streams of a tunnel are Istio's, within what HTTP/2 allows", async (t) => {
+t.test("sizes of a tunnel are Istio's, and with the number of tunnels within what is allowed", async (t) => {
   const flow = { streamWindowBytes: 4_194_304, connectionWindowBytes: 16_777_216, maxFrameBytes: 1_048_576 };
-  t.same(configOf({}).tunnel, { flow, maxStreamsPerTunnel: 100 });
+  t.same(configOf({}).tunnel, { flow, maxStreamsPerTunnel: 100, maxBusyTunnels: 4 });
   const names = [
     'HTTP2_STREAM_WINDOW_SIZE',
     'HTTP2_CONNECTION_WINDOW_SIZE',
     'HTTP2_FRAME_SIZE',
     'POOL_MAX_STREAMS_PER_CONNECTION',
+    'AMBIENTD_POOL_MAX_BUSY_TUNNELS',
   ] as const;
   const set = (...values: number[]) => Object.fromEntries(names.map((name, index) => [name, String(values[index])]));
-  t.same(configOf(set(1, 65_535, 16_384, 1)).tunnel, {
+  t.same(configOf(set(1, 65_535, 16_384, 1, 1)).tunnel, {
     flow: { streamWindowBytes: 1, connectionWindowBytes: 65_535, maxFrameBytes: 16_384 },
     maxStreamsPerTunnel: 1,
+    maxBusyTunnels: 1,
   });
   for (const values of [
-    [0, 65_534, 16_383, 0],
-    [2 ** 31, 2 ** 31, 2 ** 24, 65_536],
+    [0, 65_534, 16_383, 0, 0],
+    [2 ** 31, 2 ** 31, 2 ** 24, 65_536, 1_001],
   ]) {
     const result = parseZtunnelConfig({ AMBIENTD_MANIFESTS: 'objects.json', ...set(...values) }, files);
     t.match(result, {

@@ -28,18 +28,20 @@ t.test('what Istio has too stands under its name and in its form', async (t) => 
   });
 });
 
-t.test('windows, frame size and streams of a tunnel are shown as they are set', async (t) => {
+t.test('windows, frame size, streams of a tunnel and tunnels of a peer are shown as they are set', async (t) => {
   const env = {
     HTTP2_STREAM_WINDOW_SIZE: '70000',
     HTTP2_CONNECTION_WINDOW_SIZE: '80000',
     HTTP2_FRAME_SIZE: '20000',
     POOL_MAX_STREAMS_PER_CONNECTION: '7',
+    AMBIENTD_POOL_MAX_BUSY_TUNNELS: '3',
   };
   t.match(JSON.parse(dumpOf({ AMBIENTD_MANIFESTS: 'objects.yaml', ...env })), {
     windowSize: 70_000,
     connectionWindowSize: 80_000,
     frameSize: 20_000,
     poolMaxStreamsPerConn: 7,
+    ambientd: { poolMaxBusyTunnels: 3 },
   });
 });
 
