@@ -30,6 +30,8 @@ export interface ProxyPair {
   readonly pids: readonly number[];
   /** Runs the load generator in the client's pod. @returns what it wrote */
   load(args: readonly (string | number)[]): Promise<string>;
+  /** The same with `paced-load-client.ts`. */
+  steadyLoad(args: readonly (string | number)[]): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -43,6 +45,7 @@ export interface PairSurroundings {
 }
 
 const appPort = 8080;
+const pacedClient = join(import.meta.dirname, 'paced-load-client.ts');
 /** Tens of thousands of short connections must not use up ports and connection tracking. */
 const tuning = `cd /proc/sys/net; echo "1024 65000" > ipv4/ip_local_port_range; echo 1 > ipv4/tcp_tw_reuse
 for name in time_wait close_wait fin_wait last_ack; do echo 3 > netfilter/nf_conntrack_tcp_timeout_$name; done`;
@@ -79,12 +82,11 @@ export async function startPair(name: string, kind: PairKind, around: PairSurrou
     }
   }
   const target = kind.kind === 'direct' ? `${server.v4}:${appPort}` : `${mesh.ours.vip}:80`;
+  const inClient = (command: CommandLine) => runInNamespace(client.namespace, command, { timeoutMs: 60_000 });
   return {
     pids,
-    load: ([work = '', ...args]) =>
-      runInNamespace(client.namespace, [around.loadGenerator, `${work}`, target, ...args.map(String)], {
-        timeoutMs: 60_000,
-      }),
+    load: ([work = '', ...args]) => inClient([around.loadGenerator, `${work}`, target, ...args.map(String)]),
+    steadyLoad: (args) => inClient([process.execPath, pacedClient, target, ...args.map(String)]),
     async stop() {
       for (const child of children) {
         child.kill('SIGTERM');

@@ -1,6 +1,7 @@
-// The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in
-// one interleaved run. usage: npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B: direct, istio, ours, unlogged]
-// [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)] [--system-calls (counts them; speeds then mean nothing)]
+// The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in one
+// interleaved run. steady1000 is the load at which Istio gives its ztunnel 0.06 vCPU and 12 MB (take --seconds 20 or more). usage:
+// npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B: direct, istio, ours, unlogged] [--system-calls (counts them; speeds then mean nothing)]
+// [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)]
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -46,6 +47,15 @@ interface Sample {
   readonly p99Us: number | undefined;
   /** Of both daemons, in µs for each unit of the work. */
   readonly cpuUs: number;
+  /** Of each daemon, client's side first; of a steady load only. */
+  readonly daemons: readonly DaemonUse[];
+}
+
+interface DaemonUse {
+  /** Cores that it kept busy: seconds of CPU time in a second. */
+  readonly vcpu: number;
+  /** At the end of the work, in MB of 2^20 bytes. */
+  readonly pss: number;
 }
 
 const marker = 'AMBIENTD_BENCH_NAMESPACE';
@@ -145,6 +155,7 @@ function mainOf(folder: string): string {
 
 async function runLoad(pair: ProxyPair, work: Work): Promise<string> {
   const seconds = Number(options.seconds);
+  if (work.pace === 'steady') return await pair.steadyLoad(work.args(seconds));
   if (work.beside === undefined) return await pair.load(work.args(seconds));
   const beside = pair.load(work.beside(seconds));
   await setTimeout(500);
@@ -155,21 +166,30 @@ async function runLoad(pair: ProxyPair, work: Work): Promise<string> {
 async function measure(pair: ProxyPair, config: string, name: string, round: number): Promise<Sample> {
   const work = works[name];
   if (work === undefined) throw new Error(`unknown work ${name}: one of ${Object.keys(works).join(', ')}`);
-  const before = cpuSeconds(pair.pids);
+  const usedBefore = pair.pids.map((pid) => cpuSeconds([pid]));
   const load = () => runLoad(pair, work);
   if (options['system-calls'] && pair.pids.length > 0) {
     const { result, calls } = await countSystemCalls(pair.pids, load);
     process.stdout.write(`${config} ${name}: ${describeCalls(calls, readFigures(work, result).units)}\n`);
   }
-  const { value, p99Us, units } = readFigures(work, await load());
-  return { config, work: name, round, value, p99Us, cpuUs: ((cpuSeconds(pair.pids) - before) * 1e6) / units };
+  const { value, p99Us, units, seconds } = readFigures(work, await load());
+  const used = pair.pids.map((pid, index) => cpuSeconds([pid]) - (usedBefore[index] ?? 0));
+  const cpuUs = pair.pids.length === 0 ? 0 : (used.reduce((a, b) => a + b) * 1e6) / units;
+  const daemons =
+    seconds === undefined
+      ? []
+      : pair.pids.map((pid, index) => ({ vcpu: (used[index] ?? 0) / seconds, pss: pssMegabytes(pid) }));
+  return { config, work: name, round, value, p99Us, cpuUs, daemons };
 }
+
+type UnitOf = (work: Work | undefined) => string;
 
 function summarize(samples: readonly Sample[], configs: readonly string[]): readonly string[] {
   const header = configs.flatMap((config) => [config, ...(config === 'istio' || config === 'direct' ? [] : ['×'])]);
   const number = (value: number): string => (Number.isNaN(value) ? '-' : Number(value.toPrecision(3)).toString());
-  const rowsOf = (what: string, of: (sample: Sample) => number | undefined) =>
-    options.works.split(',').map((name) => {
+  const names = options.works.split(',');
+  const rowsOf = (what: string, of: (sample: Sample) => number | undefined, unitOf: UnitOf, among = names) =>
+    among.map((name) => {
       const cells = configs.flatMap((config) => {
         const own = samples.filter((sample) => sample.work === name && sample.config === config);
         const values = own.map((sample) => of(sample) ?? Number.NaN);
@@ -181,15 +201,43 @@ function summarize(samples: readonly Sample[], configs: readonly string[]): read
         });
         return [cell, number(median(ratios))];
       });
-      const unit = what === 'CPU' ? `µs/${works[name]?.per}` : what === 'p99' ? 'µs' : (works[name]?.unit ?? '');
-      return [name, what, unit, ...cells];
+      return [name, what, unitOf(works[name]), ...cells];
     });
+  const steady = names.filter((name) => works[name]?.pace === 'steady');
+  const rowsOfDaemon = (side: string, index: number) => [
+    ...rowsOf(
+      side,
+      ({ daemons }) => daemons[index]?.vcpu,
+      () => 'vCPU',
+      steady,
+    ),
+    ...rowsOf(
+      side,
+      ({ daemons }) => daemons[index]?.pss,
+      () => 'MB',
+      steady,
+    ),
+  ];
   return table(
     ['work', '', 'unit', ...header],
     [
-      ...rowsOf('median', (sample) => sample.value),
-      ...rowsOf('p99', (sample) => sample.p99Us),
-      ...rowsOf('CPU', (sample) => sample.cpuUs),
+      ...rowsOf(
+        'median',
+        (sample) => sample.value,
+        (work) => work?.unit ?? '',
+      ),
+      ...rowsOf(
+        'p99',
+        (sample) => sample.p99Us,
+        () => 'µs',
+      ),
+      ...rowsOf(
+        'CPU',
+        (sample) => sample.cpuUs,
+        (work) => `µs/${work?.per}`,
+      ),
+      ...rowsOfDaemon("client's", 0),
+      ...rowsOfDaemon("server's", 1),
     ],
   );
 }
