@@ -19,6 +19,7 @@ export interface ByteStream {
   open(sink: ByteSink): void;
   /** Stops reading; at most what is already in flight to this process is held, the peer is then slowed by its window. */
   pause(): void;
+  /** Without a pause before it does nothing. */
   resume(): void;
   /** Queues bytes; false asks the caller to wait for `onWritable`. Not allowed after `end` or `reset` (ignored then). */
   write(chunk: Buffer): boolean;

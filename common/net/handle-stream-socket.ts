@@ -23,6 +23,9 @@ const writerHighBytes = 128 * 1024;
 const gatherFromBytes = 8 * 1024;
 const gatherToBytes = 64 * 1024;
 
+/** EALREADY: whoever resumes what is not paused wants nothing. */
+const readsAlready = -114;
+
 const ignoreRead = (): undefined => undefined;
 
 let gathering: HandleStream[] = [];
@@ -79,7 +82,7 @@ export class HandleStream implements HandleEvents, AcceptedByteStream {
   resume(): void {
     if (this.state !== 'open' || this.reading === 'ended' || this.failure || !this.sink) return;
     const status = this.handle.readStart();
-    if (status < 0) this.failSoon(errorOf('read', status));
+    if (status < 0 && status !== readsAlready) this.failSoon(errorOf('read', status));
   }
 
   write(chunk: Buffer): boolean {

@@ -68,6 +68,20 @@ t.test('a paused stream slows its writer, and loses nothing', async (t) => {
   t.ok(Buffer.concat(right.chunks).equals(payload));
 });
 
+t.test('a stream that reads already is resumed without harm', async (t) => {
+  const [a, b] = await streamPair(t);
+  const right = record(b);
+  b.resume();
+  a.write(Buffer.from('still read'));
+  a.end();
+  await right.ended();
+  t.equal(right.text, 'still read');
+  b.resume();
+  b.end();
+  await right.closed();
+  t.equal(right.closeError, undefined);
+});
+
 t.test('a reset is seen as a reset even when the peer reads nothing and bytes are queued', async (t) => {
   const [stream, peer] = await streamPair(t);
   const left = record(stream);
