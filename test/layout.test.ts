@@ -41,6 +41,13 @@ const mayImport: Record<string, readonly string[]> = {
   deploy: ['common/', 'ztunnel/capture/', 'waypoint/resources/'],
 };
 
+/** Packages that a daemon does not load at its start, for the memory that each would hold; a dynamic import may load one where it is used. */
+const notLoaded: Record<string, readonly string[]> = {
+  'ztunnel/main.ts': ['@grpc/grpc-js', 'protobufjs', '@kubernetes/client-node', 'undici'],
+  'ztunnel/shards/shard-worker-process.ts': ['@grpc/grpc-js', 'protobufjs', '@kubernetes/client-node', 'undici'],
+  'waypoint/main.ts': ['@grpc/grpc-js', '@kubernetes/client-node'],
+};
+
 const effects =
   /^(node:(net|tls|https?|http2|dgram|dns|fs|child_process|worker_threads)(\/|$)|koffi$|undici$|http2-wrapper$|@grpc\/)/;
 const effectFile = /(-listener|-server|-client|-dialer|-socket|-watcher|-process|\/main)\.ts$/;
@@ -73,7 +80,7 @@ interface SourceFile {
   readonly path: string;
   readonly text: string;
   readonly lines: readonly string[];
-  readonly imports: readonly { readonly target: string; readonly typeOnly: boolean }[];
+  readonly imports: readonly { readonly target: string; readonly typeOnly: boolean; readonly dynamic: boolean }[];
 }
 
 function filesUnder(folder: string): string[] {
@@ -88,11 +95,12 @@ function readSource(path: string): SourceFile {
   const imports = [...text.matchAll(/^(import|export)( type)?\b([^;'"]*?\bfrom )?\s*'([^']+)';/gm)].map((match) => {
     const target = match[4] ?? '';
     const resolved = target.startsWith('.') ? posix.normalize(posix.join(posix.dirname(path), target)) : target;
-    return { target: resolved, typeOnly: match[2] !== undefined };
+    return { target: resolved, typeOnly: match[2] !== undefined, dynamic: false };
   });
   const dynamic = [...text.matchAll(/\bimport\('([^']+)'\)/g)].map((match) => ({
     target: posix.normalize(posix.join(posix.dirname(path), match[1] ?? '')),
     typeOnly: false,
+    dynamic: true,
   }));
   return { path, text, lines: text.split('\n'), imports: [...imports, ...dynamic] };
 }
@@ -182,6 +190,26 @@ t.test('there is no import cycle', async (t) => {
   };
   for (const path of graph.keys()) visit(path, []);
   t.same(cycles, []);
+});
+
+t.test('a daemon loads no more packages than it needs', async (t) => {
+  const files = new Map(sources.map((file) => [file.path, file]));
+  for (const [entry, banned] of Object.entries(notLoaded)) {
+    t.ok(files.has(entry), `${entry} is there`);
+    const wrong: string[] = [];
+    const visited = new Set<string>();
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (visited.has(path)) return;
+      visited.add(path);
+      for (const { target, typeOnly, dynamic } of files.get(path)?.imports ?? []) {
+        if (typeOnly || dynamic) continue;
+        if (banned.includes(target)) wrong.push([...trail, path, target].join(' -> '));
+        visit(target, [...trail, path]);
+      }
+    };
+    visit(entry, []);
+    t.same(wrong, [], entry);
+  }
 });
 
 t.test('only files named for it touch the outside world', async (t) => {

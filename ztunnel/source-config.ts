@@ -2,8 +2,8 @@
 // mesh that is written down (ztunnel.md §2, §13).
 import type { Environment, EnvReader } from '../common/config/env-reader.ts';
 import { type MeshSourceConfig, readMeshSource } from '../common/sources/mesh-source-config.ts';
+import type { TextSource } from '../common/tls/control-plane-client.ts';
 import { defaultControlPlane, type FileExists } from '../common/tls/control-plane-config.ts';
-import type { TextSource } from '../common/tls/grpc-channel-client.ts';
 import type { ProxyConfig } from './proxy-config.ts';
 
 /** `LOCAL_XDS_PATH` or `LOCAL_XDS`: a mesh written down, beside what the source tells. */

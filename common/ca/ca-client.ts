@@ -1,25 +1,14 @@
 // Gets workload certificates from a CA over Istio's CreateCertificate call (ztunnel.md §7): a fresh key and request for
 // each, the token and the CA's root read anew each time. In: an identity. Out: its certificate, checked to be its own.
-import { type Client, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
+import { createGrpcChannel } from '../grpc/grpc-channel-client.ts';
+import { describeGrpcFailure, GrpcFailure, grpcStatus } from '../grpc/grpc-status.ts';
 import type { CertificateIssuer } from '../identity/certificate.ts';
 import type { Identity } from '../identity/identity.ts';
 import { createSigningRequest } from '../identity/signing-request.ts';
-import {
-  type ControlPlane,
-  isServiceError,
-  openChannel,
-  readCallMetadata,
-  readRoot,
-} from '../tls/grpc-channel-client.ts';
+import { type ControlPlane, readCallHeaders, readRoot } from '../tls/control-plane-client.ts';
 import { readChain } from './certificate-chain.ts';
-import {
-  type CertificateRequest,
-  type CertificateResponse,
-  createCertificatePath,
-  decodeCertificateResponse,
-  encodeCertificateRequest,
-} from './citadel-codec.ts';
+import { createCertificatePath, decodeCertificateResponse, encodeCertificateRequest } from './citadel-codec.ts';
 
 export interface CaClientOptions extends ControlPlane {
   /** `node`: asks on behalf of workloads (ImpersonatedIdentity); `workload`: asks for the token's own identity. */
@@ -28,6 +17,8 @@ export interface CaClientOptions extends ControlPlane {
   readonly lifetimeMs?: number;
   /** How long one call may take; default 30 s. */
   readonly timeoutMs?: number;
+  /** How long its connection stands without calls; default 20 s. */
+  readonly idleMs?: number;
 }
 
 export interface CaClient extends CertificateIssuer {
@@ -38,25 +29,28 @@ const defaultLifetimeMs = 86_400_000;
 const defaultTimeoutMs = 30_000;
 /** A chain with many roots stays far below this. */
 const maxAnswerBytes = 1_048_576;
-const channelOptions = {
-  'grpc.initial_reconnect_backoff_ms': 500,
-  'grpc.max_reconnect_backoff_ms': 5_000,
-  'grpc.max_receive_message_length': maxAnswerBytes,
-};
 
+/** Its calls share one connection. */
 export function createCaClient(options: CaClientOptions): CaClient {
-  const channel = createChannel(options);
+  const channel = createGrpcChannel(options);
+  const root = createRootReader(options);
   const { askAs, lifetimeMs = defaultLifetimeMs, timeoutMs = defaultTimeoutMs } = options;
 
   return {
     async issue(identity) {
       const { csrPem, privateKeyPem } = await createSigningRequest(identity);
       const impersonated = askAs === 'node' ? identity.uri : undefined;
-      const request = { csrPem, validitySeconds: Math.round(lifetimeMs / 1000), impersonated };
+      const validitySeconds = Math.round(lifetimeMs / 1000);
       try {
-        const [client, metadata] = [await channel.current(), await readCallMetadata(options)];
-        const { chain } = await createCertificate(client, request, metadata, Date.now() + timeoutMs);
-        return { identity, privateKeyPem, ...readChain(identity, chain) };
+        const answer = await channel.call({
+          rootPem: await root.read(),
+          path: createCertificatePath,
+          headers: await readCallHeaders(options),
+          message: encodeCertificateRequest({ csrPem, validitySeconds, impersonated }),
+          maxMessageBytes: maxAnswerBytes,
+          timeoutMs,
+        });
+        return { identity, privateKeyPem, ...readChain(identity, decodeCertificateResponse(answer).chain) };
       } catch (cause) {
         throw explain(identity, options.address, cause);
       }
@@ -65,67 +59,35 @@ export function createCaClient(options: CaClientOptions): CaClient {
   };
 }
 
-interface Channel {
-  current(): Promise<Client>;
-  close(): void;
-}
-
-/** One connection, made anew when the root file has changed; an unreadable root leaves the one there is. */
-function createChannel(options: CaClientOptions): Channel {
-  let held: { readonly client: Client; readonly rootPem: string } | undefined;
+/** An unreadable root leaves the one there is. */
+function createRootReader(options: CaClientOptions): { read(): Promise<string> } {
+  let last: string | undefined;
   return {
-    async current() {
+    async read() {
       const rootPem = await readRoot(options, 'CA_ROOT_CA').catch((error: unknown) => {
-        if (held === undefined) throw error;
-        return held.rootPem;
+        if (last === undefined) throw error;
+        return last;
       });
-      if (held?.rootPem !== rootPem) {
-        held?.client.close();
-        held = { client: openChannel(options, rootPem, channelOptions), rootPem };
-      }
-      return held.client;
-    },
-    close() {
-      held?.client.close();
-      held = undefined;
+      last = rootPem;
+      return rootPem;
     },
   };
 }
 
-function createCertificate(client: Client, request: CertificateRequest, metadata: Metadata, deadlineAtMs: number) {
-  return new Promise<CertificateResponse>((resolve, reject) => {
-    client.makeUnaryRequest(
-      createCertificatePath,
-      encodeCertificateRequest,
-      (bytes: Buffer) => decodeCertificateResponse(bytes),
-      request,
-      metadata,
-      { deadline: deadlineAtMs },
-      (error, response) => (response === undefined ? reject(error) : resolve(response)),
-    );
-  });
-}
-
-const remedies: Partial<Record<status, string>> = {
-  [status.UNAUTHENTICATED]: 'check the token (AUTH_TOKEN)',
-  [status.PERMISSION_DENIED]: 'the CA knows this caller, but not as one for this identity',
-  [status.UNAVAILABLE]: 'check that the CA runs at CA_ADDRESS and that CA_ROOT_CA holds its root',
-  [status.DEADLINE_EXCEEDED]: 'check that the CA at CA_ADDRESS answers',
+const remedies: Partial<Record<number, string>> = {
+  [grpcStatus.unauthenticated]: 'check the token (AUTH_TOKEN)',
+  [grpcStatus.permissionDenied]: 'the CA knows this caller, but not as one for this identity',
+  [grpcStatus.unavailable]: 'check that the CA runs at CA_ADDRESS and that CA_ROOT_CA holds its root',
+  [grpcStatus.deadlineExceeded]: 'check that the CA at CA_ADDRESS answers',
 };
 
 function explain(identity: Identity, address: string, cause: unknown): MeshError {
   if (cause instanceof MeshError && cause.code === 'IDENTITY_UNAVAILABLE') return cause;
-  const reason = isServiceError(cause) ? describeStatus(cause) : cause instanceof Error ? cause.message : String(cause);
-  return new MeshError(
-    'IDENTITY_UNAVAILABLE',
-    `no certificate for ${identity.uri} from the CA at ${address}: ${reason}`,
-    {
-      cause,
-    },
-  );
+  const message = `no certificate for ${identity.uri} from the CA at ${address}: ${reasonOf(cause)}`;
+  return new MeshError('IDENTITY_UNAVAILABLE', message, { cause });
 }
 
-function describeStatus({ code, details }: ServiceError): string {
-  const remedy = remedies[code];
-  return `${status[code]}: ${details}${remedy === undefined ? '' : `; ${remedy}`}`;
+function reasonOf(cause: unknown): string {
+  if (cause instanceof GrpcFailure) return describeGrpcFailure(cause, remedies);
+  return cause instanceof Error ? cause.message : String(cause);
 }

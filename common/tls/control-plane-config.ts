@@ -1,7 +1,7 @@
 // The settings by which a daemon finds its control plane, as Istio names them (ztunnel.md §2): for XDS and for CA the same.
 // Pure: the environment's reader in, where it is and how to be believed out; problems go to the reader.
 import type { EnvReader } from '../config/env-reader.ts';
-import type { ControlPlane, TextSource } from './grpc-channel-client.ts';
+import type { ControlPlane, TextSource } from './control-plane-client.ts';
 
 /** Whether there is a file of that name. */
 export type FileExists = (path: string) => boolean;

@@ -1,11 +1,11 @@
 // The delta xDS stream to a control plane, over TLS with its root and our token read anew each time: opened, served by the
 // session, opened again after its end, for ever. What is held stays while there is no stream. Source: ztunnel.md §6.
-import { status } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
 import type { GrpcMessage } from '../grpc/grpc-frames.ts';
-import { GrpcFailure, type GrpcStream, openGrpcStream } from '../grpc/grpc-stream-client.ts';
+import { describeGrpcFailure, GrpcFailure, grpcStatus } from '../grpc/grpc-status.ts';
+import { type GrpcStream, openGrpcStream } from '../grpc/grpc-stream-client.ts';
 import type { Logger } from '../log.ts';
-import { type ControlPlane, readCallMetadata, readRoot } from '../tls/grpc-channel-client.ts';
+import { type ControlPlane, readCallHeaders, readRoot } from '../tls/control-plane-client.ts';
 import type { DeltaSession, Received, Step } from './delta-session.ts';
 import { deltaPath, maxResponseBytes } from './discovery-codec.ts';
 import { planReconnect, type StreamEnd, type TerminationReason, understandStatus } from './reconnect-plan.ts';
@@ -106,13 +106,13 @@ class ReconnectingClient implements DeltaClient {
 
   async #open(): Promise<GrpcStream> {
     const { controlPlane, connectTimeoutMs = 5_000 } = this.#options;
-    const [rootPem, metadata] = [await readRoot(controlPlane, 'XDS_ROOT_CA'), await readCallMetadata(controlPlane)];
+    const [rootPem, headers] = [await readRoot(controlPlane, 'XDS_ROOT_CA'), await readCallHeaders(controlPlane)];
     return await openGrpcStream({
       address: controlPlane.address,
       alternativeHostname: controlPlane.alternativeHostname,
       rootPem,
       path: deltaPath,
-      headers: Object.fromEntries(Object.entries(metadata.getMap()).map(([name, value]) => [name, String(value)])),
+      headers,
       maxMessageBytes: maxResponseBytes,
       connectTimeoutMs,
       signal: this.#closing.signal,
@@ -128,9 +128,9 @@ class ReconnectingClient implements DeltaClient {
 }
 
 const remedies: Partial<Record<number, string>> = {
-  [status.UNAUTHENTICATED]: 'check the token (AUTH_TOKEN), its audience and its age',
-  [status.PERMISSION_DENIED]: 'POD_NAMESPACE must be the namespace of the token',
-  [status.RESOURCE_EXHAUSTED]: 'the control plane limits us or has sent too much',
+  [grpcStatus.unauthenticated]: 'check the token (AUTH_TOKEN), its audience and its age',
+  [grpcStatus.permissionDenied]: 'POD_NAMESPACE must be the namespace of the token',
+  [grpcStatus.resourceExhausted]: 'the control plane limits us or has sent too much',
 };
 const dialRemedy = 'check that the control plane runs at XDS_ADDRESS and that XDS_ROOT_CA holds its root';
 
@@ -142,8 +142,7 @@ function understandDial(error: unknown): StreamEnd {
 function understandFailure(error: unknown): StreamEnd {
   if (!(error instanceof GrpcFailure)) return { kind: 'failed', reason: String(error) };
   const kind = understandStatus(error.code, error.details);
-  const remedy = remedies[error.code];
-  return { kind, reason: `${status[error.code]}: ${error.details}${remedy === undefined ? '' : `; ${remedy}`}` };
+  return { kind, reason: describeGrpcFailure(error, remedies) };
 }
 
 function pause(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import type { AuthorizationPolicy } from '../mesh/authorization-policy.ts';
 import type { MeshSnapshot } from '../mesh/mesh-source.ts';
 import type { Workload } from '../mesh/workload.ts';
 import { Field } from '../sources/field.ts';
-import type { TextSource } from '../tls/grpc-channel-client.ts';
+import type { TextSource } from '../tls/control-plane-client.ts';
 import { EntrySplitter, type LocalEntry, NotInLists, parseEntry } from './local-mesh-entries.ts';
 import {
   LocalMeshProblems,

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import type { MeshDemand } from '../mesh/mesh-demand.ts';
 import type { MeshWriter } from '../mesh/mesh-source.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
-import type { ControlPlane } from '../tls/grpc-channel-client.ts';
+import type { ControlPlane } from '../tls/control-plane-client.ts';
 import { createDeltaClient } from './delta-client.ts';
 import { createDeltaSession, type Received } from './delta-session.ts';
 import { createDemands } from './demands.ts';

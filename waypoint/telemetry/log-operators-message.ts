@@ -1,4 +1,5 @@
 // Command operators for the messages themselves: headers, path, query, gRPC status. Source: Envoy's substitution_formatter.rst.
+import { grpcStatusNames } from '../../common/grpc/grpc-status.ts';
 import { type HeaderList, joinHeader } from '../http/header-list.ts';
 import type { LogFacts } from './log-facts.ts';
 import { type LogOperator, type OperatorTable, optional, required } from './log-operator.ts';
@@ -92,26 +93,6 @@ function decoded(query: string | undefined): string | undefined {
   }
 }
 
-/** By number. */
-const grpcNames = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 /** Envoy's spelling of the first two in camel case. */
 const camelNames: Readonly<Record<string, string>> = { OK: 'OK', CANCELLED: 'Canceled' };
 
@@ -127,7 +108,7 @@ function grpcStatus(form: string): LogOperator | string {
   return (facts) => {
     const number = grpcNumber(facts);
     if (number === undefined) return undefined;
-    const name = grpcNames[number] ?? String(number);
+    const name = grpcStatusNames[number] ?? String(number);
     return form === 'SNAKE_STRING' ? name : (camelNames[name] ?? camelCase(name));
   };
 }

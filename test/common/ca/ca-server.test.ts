@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import t, { type Test } from 'tap';
 import { authorizeRequest, type TokenHolder } from '../../../common/ca/authorize-request.ts';
 import { type CaClientOptions, createCaClient } from '../../../common/ca/ca-client.ts';
@@ -131,6 +132,45 @@ t.test('a CA that hears but does not answer is given up after the timeout', asyn
   const { askAs } = await setUp(t);
   const ca = askAs('node', 'node-token', { address: `https://127.0.0.1:${address.port}`, timeoutMs: 200 });
   await t.rejects(ca.issue(client), { message: /DEADLINE_EXCEEDED/ });
+});
+
+t.test('its calls share a connection, which is closed when there are none for some time', async (t) => {
+  const { server, askAs } = await setUp(t);
+  const { port } = server.address;
+  const relayed = new Set<Socket>();
+  const closed = Promise.withResolvers<void>();
+  const relay = createServer((socket) => {
+    relayed.add(socket);
+    socket.on('close', () => closed.resolve());
+    pipeline(socket, connect(port, '127.0.0.1'), socket, () => {});
+  }).listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  t.teardown(() => relay.close());
+  const address = `https://127.0.0.1:${(relay.address() as AddressInfo).port}`;
+  const ca = askAs('node', 'node-token', { address, idleMs: 30 });
+  const issued = await Promise.all(Array.from({ length: 8 }, () => ca.issue(client)));
+  t.equal(new Set(issued.map(({ chainPem }) => chainPem)).size, 8);
+  t.equal(relayed.size, 1);
+  await closed.promise;
+  t.equal((await ca.issue(client)).identity, client, 'and made anew for the next');
+  t.equal(relayed.size, 2);
+});
+
+t.test('a CA that comes back is found by the next call', async (t) => {
+  const { server, askAs } = await setUp(t);
+  const ca = askAs('node', 'node-token');
+  await ca.issue(client);
+  await server.close();
+  await t.rejects(ca.issue(client), { message: /UNAVAILABLE: .*; check that the CA runs at CA_ADDRESS/ });
+  await setUp(t, ['127.0.0.1'], server.address);
+  t.equal((await ca.issue(client)).identity, client);
+});
+
+t.test('a token that no header can carry is refused, and not told', async (t) => {
+  const { askAs } = await setUp(t);
+  const refused = await askAs('node', 'node\ntoken').issue(client).catch(String);
+  t.match(refused, /header authorization .*check the token \(AUTH_TOKEN\)/);
+  t.notMatch(refused, /node\ntoken/);
 });
 
 t.test('a taken port is named', async (t) => {

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { createMeshIndex, type MeshIndex } from '../../../common/mesh/mesh-index.ts';
 import type { WorkloadUid } from '../../../common/mesh/workload.ts';
 import { createMetricsRegistry } from '../../../common/telemetry/metrics-registry.ts';
-import type { ControlPlane } from '../../../common/tls/grpc-channel-client.ts';
+import type { ControlPlane } from '../../../common/tls/control-plane-client.ts';
 import { authorizationTypeUrl } from '../../../common/xds/authorization-codec.ts';
 import { createXdsSource } from '../../../common/xds/xds-source.ts';
 import { collectLog } from '../../support/collected-log.ts';
