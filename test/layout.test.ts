@@ -43,9 +43,9 @@ const mayImport: Record<string, readonly string[]> = {
 
 /** Packages that a daemon does not load at its start, for the memory that each would hold; a dynamic import may load one where it is used. */
 const notLoaded: Record<string, readonly string[]> = {
-  'ztunnel/main.ts': ['@grpc/grpc-js', 'protobufjs', '@kubernetes/client-node', 'undici'],
-  'ztunnel/shards/shard-worker-process.ts': ['@grpc/grpc-js', 'protobufjs', '@kubernetes/client-node', 'undici'],
-  'waypoint/main.ts': ['@grpc/grpc-js', '@kubernetes/client-node'],
+  'ztunnel/main.ts': ['@grpc/grpc-js', 'protobufjs', '@peculiar/x509', '@kubernetes/client-node', 'undici'],
+  'ztunnel/shards/shard-worker-process.ts': ['@grpc/grpc-js', 'protobufjs', '@peculiar/x509', 'undici'],
+  'waypoint/main.ts': ['@grpc/grpc-js', '@peculiar/x509', '@kubernetes/client-node'],
 };
 
 const effects =
