@@ -32,6 +32,8 @@ export interface ProxyPair {
   load(args: readonly (string | number)[]): Promise<string>;
   /** The same with `paced-load-client.ts`. */
   steadyLoad(args: readonly (string | number)[]): Promise<string>;
+  /** Opens connections, says one byte on each and keeps them. @returns how to close them */
+  hold(connections: number): Promise<() => Promise<void>>;
   stop(): Promise<void>;
 }
 
@@ -87,12 +89,26 @@ export async function startPair(name: string, kind: PairKind, around: PairSurrou
     pids,
     load: ([work = '', ...args]) => inClient([around.loadGenerator, `${work}`, target, ...args.map(String)]),
     steadyLoad: (args) => inClient([process.execPath, pacedClient, target, ...args.map(String)]),
+    hold: (connections) => holdConnections(client, [around.loadGenerator, 'idle', target, `${connections}`]),
     async stop() {
       for (const child of children) {
         child.kill('SIGTERM');
         if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       }
     },
+  };
+}
+
+async function holdConnections({ namespace }: PodNetwork, command: CommandLine): Promise<() => Promise<void>> {
+  const child = spawnInNamespace(namespace, command, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  if (child.stdin === null || child.stdout === null) throw new Error('the load generator has no pipes');
+  const [opened] = (await once(child.stdout, 'data')) as [Buffer];
+  if (!String(opened).includes('"bad":0')) throw new Error(`connections were refused: ${opened}`);
+  const { stdin } = child;
+  return async () => {
+    stdin.end();
+    await ended;
   };
 }
 

@@ -1,6 +1,6 @@
 // The tunnel benchmark: the same load through Istio's ztunnel and ours, each with one daemon on either side of a link, in one
 // interleaved run. steady1000 is the load at which Istio gives its ztunnel 0.06 vCPU and 12 MB (take --seconds 20 or more). usage:
-// npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B: direct, istio, ours, unlogged] [--system-calls (counts them; speeds then mean nothing)]
+// npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B: direct, istio, ours, unlogged] [--idle-connections (what one costs in memory)] [--system-calls (counts them; speeds then mean nothing)]
 // [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)]
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ import { istioResources, kubernetesObjects, type MeshPod, mesh, trustDomain } fr
 import { unpackPeers } from '../support/peers.ts';
 import { ip } from '../support/pod-network.ts';
 import { countSystemCalls, describeCalls } from './count-system-calls-process.ts';
+import { idleConnectionKilobytes } from './idle-connections.ts';
 import { cpuSeconds, median, pssMegabytes } from './process-figures.ts';
 import { compileLoadGenerator, type PairKind, type ProxyPair, startPair } from './proxy-pair.ts';
 import { readFigures, type Work, works } from './tunnel-works.ts';
@@ -35,6 +36,7 @@ const { values: options } = parseArgs({
     'node-options': { type: 'string', default: daemonNodeOptions.join(' ') },
     json: { type: 'string' },
     keep: { type: 'string' },
+    'idle-connections': { type: 'boolean', default: false },
     'system-calls': { type: 'boolean', default: false },
   },
 });
@@ -105,13 +107,14 @@ function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: Mesh
     NODE_NAME: pod.node,
     PACKET_MARK: '1337',
     RUST_LOG: 'info',
+    ISTIO_META_DNS_CAPTURE: 'false',
     ...certificateOf(pod),
   });
   const istio: PairKind = {
     kind: 'proxied',
     program: (pod) => ({
       command: [istioProgram],
-      env: { ...common(pod), XDS_ADDRESS: '', LOCAL_XDS_PATH: resources, ISTIO_META_DNS_CAPTURE: 'false' },
+      env: { ...common(pod), XDS_ADDRESS: '', LOCAL_XDS_PATH: resources },
     }),
   };
   const ours = (checkout: string, nodeOptions: string, env = {}): PairKind => ({
@@ -273,12 +276,20 @@ async function run(folder: string): Promise<void> {
         }
       }
     }
+    const afterLoad = memory();
+    const ofIdle: string[] = [];
+    for (const [config, pair] of options['idle-connections'] ? pairs : []) {
+      if (pair.pids.length === 0) continue;
+      const kilobytes = await idleConnectionKilobytes(pair);
+      ofIdle.push(`${config} ${kilobytes.map((of) => of.toFixed(1)).join(' + ')}`);
+    }
     const lines = [
       `${options.rounds} interleaved rounds, ${cpus().length} cores shared by load, application and proxies; medians; × = median of the rounds' ratios to istio; CPU of both daemons`,
       '',
       ...summarize(samples, configs),
       '',
-      `memory (PSS, MB, client + server side): idle ${idle.join(', ')}; after the load ${memory().join(', ')}`,
+      `memory (PSS, MB, client + server side): idle ${idle.join(', ')}; after the load ${afterLoad.join(', ')}`,
+      ...(ofIdle.length === 0 ? [] : [`an idle connection (kB, client + server side): ${ofIdle.join(', ')}`]),
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
     if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(samples));
