@@ -29,8 +29,8 @@ export function wholeRoundTripMs(kernelMs: number | undefined, pingMs: number | 
   return pingMs > kernelMs + answerMs ? pingMs : kernelMs;
 }
 
-/** Twice the size where half of it lasts no longer than a round trip: then the peer waits for the window, not for its reader. */
+/** Twice the size where half of it lasts no longer than two round trips: then the peer waits for the window, not for its reader. */
 export function nextConnectionWindow({ sizeBytes, mostBytes, elapsedMs, roundTripMs }: WindowUse): number {
   if (roundTripMs === undefined) return mostBytes;
-  return elapsedMs > roundTripMs ? sizeBytes : Math.min(mostBytes, 2 * sizeBytes);
+  return elapsedMs > 2 * roundTripMs ? sizeBytes : Math.min(mostBytes, 2 * sizeBytes);
 }

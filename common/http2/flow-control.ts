@@ -84,12 +84,24 @@ export class ConnectionCredit {
   }
 }
 
+/** Of a connection's window that is large enough, what is kept for streams that have little to say. */
+const keptBytes = 32 * 1024;
+const largeBytes = 512 * 1024;
+
 /** What the peer allows us to send. May be negative after SETTINGS have shrunk it (§6.9.2). */
 export class SendWindow {
   available: number;
+  /** The most there has been: about its size. */
+  private most: number;
 
   constructor(sizeBytes: number) {
     this.available = sizeBytes;
+    this.most = sizeBytes;
+  }
+
+  /** For a stream that has much to say. */
+  get availableForMuch(): number {
+    return this.most < largeBytes ? this.available : this.available - keptBytes;
   }
 
   take(bytes: number): void {
@@ -100,6 +112,7 @@ export class SendWindow {
   grow(bytes: number): 'within' | 'overflow' {
     if (this.available + bytes > maxWindowBytes) return 'overflow';
     this.available += bytes;
+    if (this.available > this.most) this.most = this.available;
     return 'within';
   }
 }

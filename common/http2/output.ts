@@ -81,10 +81,11 @@ export class Output {
   /** One turn of one stream. */
   private serve(stream: StreamState, round: Round): void {
     const { connection, out, spent } = round;
-    const limit = Math.min(stream.sendWindow.available, connection.available, round.mostBytes, round.budget);
     const wanted = stream.queue.bytes;
+    const ofConnection = wanted <= littleBytes ? connection.available : connection.availableForMuch;
+    const limit = Math.min(stream.sendWindow.available, ofConnection, round.mostBytes, round.budget);
     // A connection out of window keeps its streams in line; a stream out of window leaves it until its window grows.
-    if (wanted > 0 && connection.available <= 0 && stream.sendWindow.available > 0) return;
+    if (wanted > 0 && ofConnection <= 0 && stream.sendWindow.available > 0) return;
     this.ready.delete(stream);
     if (wanted > 0 && limit <= 0) return;
     const sent = putData(stream, limit, out, spent);

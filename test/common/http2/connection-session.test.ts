@@ -548,6 +548,29 @@ t.test('streams share a turn: a bulk stream does not keep a small one waiting', 
   t.equal(order.indexOf(3), 0);
 });
 
+t.test(
+  'bulk that has used up the connection window leaves room for a message, and goes on with the next credit',
+  async (t) => {
+    const end = sessionOf(clientSettings);
+    end.session.receive(settings('00047fffffff000500100000'));
+    end.session.receive(encodeWindowUpdate(0, (1 << 20) - 65_535));
+    const bulk = end.session.open(connectFields, end.eventsOf('#1'));
+    const small = end.session.open(connectFields, end.eventsOf('#3'));
+    if (!bulk || !small) throw new Error('no stream');
+    end.session.write(bulk, Buffer.alloc(2 << 20));
+    const dataOf = (streamId: number): number =>
+      end
+        .sent()
+        .filter((frame) => frame.type === frameTypes.DATA && frame.streamId === streamId)
+        .reduce((sum, { payload }) => sum + payload.length, 0);
+    t.equal(dataOf(1), (1 << 20) - 32_768);
+    end.session.write(small, Buffer.alloc(1_024));
+    t.equal(dataOf(3), 1_024);
+    end.session.receive(encodeWindowUpdate(0, 1 << 19));
+    t.equal(dataOf(1), (1 << 19) - 1_024);
+  },
+);
+
 t.test('a message goes before what is in line with more, and many messages leave room for bulk', async (t) => {
   const { session, streams } = servingSession(80);
   session.receive(Buffer.concat([settings('00047fffffff000500100000'), encodeWindowUpdate(0, 1 << 28)]));

@@ -13,11 +13,11 @@ t.test('the first window is 1 MiB, or less where less is configured', async (t) 
   t.equal(firstConnectionWindow(65_535), 65_535);
 });
 
-t.test('a window doubles while half of it lasts no longer than a round trip', async (t) => {
+t.test('a window doubles while half of it lasts no longer than two round trips', async (t) => {
   const cases = [
     { why: 'the peer waits for the window', elapsedMs: 20, roundTripMs: 40, next: 2 * mib },
-    { why: 'the window is as large as the way holds', elapsedMs: 40, roundTripMs: 40, next: 2 * mib },
-    { why: 'the reader is slower than the way', elapsedMs: 41, roundTripMs: 40, next: mib },
+    { why: 'the window is little more than the way holds', elapsedMs: 80, roundTripMs: 40, next: 2 * mib },
+    { why: 'the reader is slower than the way', elapsedMs: 81, roundTripMs: 40, next: mib },
     { why: 'a way within one machine at 1 GB/s', elapsedMs: 0.5, roundTripMs: 0.05, next: mib },
     { why: 'nobody knows the way', elapsedMs: 1_000, roundTripMs: undefined, next: 16 * mib },
   ];
@@ -47,5 +47,5 @@ t.test('on a way of 100 Gbit/s and 1 ms, a sender that fills each window gets on
     sizeBytes = nextConnectionWindow({ sizeBytes, mostBytes: 64 * mib, elapsedMs, roundTripMs: 1 });
   }
   t.ok(sizeBytes >= bytesPerMs, `${sizeBytes} bytes`);
-  t.ok(sizeBytes <= 4 * bytesPerMs, 'and not many times that');
+  t.ok(sizeBytes <= 8 * bytesPerMs, 'and not many times that');
 });
