@@ -21,6 +21,7 @@ import {
 import { encodeFields, HpackDecoder } from './hpack-codec.ts';
 import type { HeaderField } from './hpack-tables.ts';
 import { IncomingFrames } from './incoming-frames.ts';
+import { MessageStreams } from './message-streams.ts';
 import { Output, writerHighBytes, writerHighChunks } from './output.ts';
 import type { SessionCore, SessionState } from './session-core.ts';
 import type { GoAway, SessionEvents } from './session-events.ts';
@@ -44,6 +45,7 @@ export class ConnectionSession implements SessionCore {
   readonly streams = new Map<number, StreamState>();
   readonly hpack: HpackDecoder;
   readonly guard = new FloodGuard();
+  readonly messages = new MessageStreams();
   readonly receiveWindow: ReceiveWindow;
   readonly sendWindow = new SendWindow(defaultWindowBytes);
   state: SessionState = 'open';
@@ -144,12 +146,11 @@ export class ConnectionSession implements SessionCore {
     if (increment > 0) this.send(encodeWindowUpdate(stream.id, increment));
   }
 
-  /** Lets the peer have more bytes of all streams under way. @param sizeBytes less than now changes nothing */
-  growWindow(sizeBytes: number): void {
-    const more = sizeBytes - this.receiveWindow.sizeBytes;
-    if (more <= 0 || this.state === 'failed') return;
-    this.receiveWindow.grow(more);
-    this.send(encodeWindowUpdate(0, more));
+  /** How many bytes of all streams the peer may have under way; fewer than now take effect as they come. */
+  resizeWindow(sizeBytes: number): void {
+    if (this.state === 'failed' || sizeBytes === this.receiveWindow.sizeBytes) return;
+    const increment = this.receiveWindow.resize(sizeBytes);
+    if (increment > 0) this.send(encodeWindowUpdate(0, increment));
   }
 
   /** @param opaque exactly 8 bytes */
@@ -252,7 +253,7 @@ export class ConnectionSession implements SessionCore {
     const increment = this.receiveWindow.consume(bytes);
     if (increment === 0) return;
     this.send(encodeWindowUpdate(0, increment));
-    this.events.onWindowUsed();
+    this.events.onWindowUsed(this.messages.endRound());
   }
 
   /** Takes the stream out; what its owner holds or will never read is given back to the connection. */

@@ -7,7 +7,7 @@ import { release } from '../net/read-buffers.ts';
 import { leastRoundTripMs } from '../net/round-trip-socket.ts';
 import { endOfStream, errorOf, handleOf, type StreamHandle, writeTo } from '../net/stream-handle-socket.ts';
 import { ConnectionSession } from './connection-session.ts';
-import { nextConnectionWindow, wholeRoundTripMs } from './connection-window.ts';
+import { ConnectionWindowFit, wholeRoundTripMs } from './connection-window.ts';
 import { errorCodes, errorCodeText } from './error-code.ts';
 import { type Congestion, SendBacklog, stuckAfterMs } from './send-backlog.ts';
 import type { SessionEvents } from './session-events.ts';
@@ -55,7 +55,7 @@ export class Http2Connection {
   private stage: 'open' | 'ending' | 'closed' = 'open';
   private timer: NodeJS.Timeout | undefined;
   private ready: 'waiting' | 'ready' = 'waiting';
-  private windowSinceMs = 0;
+  private readonly windowFit: ConnectionWindowFit;
   private pingedAtMs = 0;
   private leastPingMs: number | undefined;
 
@@ -64,6 +64,7 @@ export class Http2Connection {
     this.socket = options.socket;
     this.kind = 'encrypted' in options.socket ? 'tls' : 'tcp';
     this.session = new ConnectionSession(options.own, this.sessionEvents());
+    this.windowFit = new ConnectionWindowFit(options.own.connectionWindowBytes);
     this.socket.on('data', (chunk: Buffer) => this.session.receive(chunk));
     // Whoever cuts the socket says why.
     this.socket.on('error', (error) =>
@@ -133,7 +134,7 @@ export class Http2Connection {
     const { handlers } = this.options;
     return {
       onOutput: () => this.scheduleFlush(),
-      onWindowUsed: () => this.fitWindow(),
+      onWindowUsed: (messages) => this.fitWindow(messages),
       onRequest: (stream, request) => handlers.onRequest(stream, request),
       onReady: () => {
         this.ready = 'ready';
@@ -205,16 +206,11 @@ export class Http2Connection {
     else this.flush();
   };
 
-  private fitWindow(): void {
-    const { session, windowSinceMs } = this;
-    const mostBytes = this.options.own.connectionWindowBytes;
-    const { sizeBytes } = session.receiveWindow;
-    if (sizeBytes >= mostBytes) return;
-    const nowMs = performance.now();
-    this.windowSinceMs = nowMs;
-    const elapsedMs = nowMs - windowSinceMs;
+  private fitWindow(messages: 'some' | 'none'): void {
+    const { session, windowFit } = this;
     const roundTripMs = wholeRoundTripMs(this.handle && leastRoundTripMs(this.handle.fd), this.leastPingMs);
-    session.growWindow(nextConnectionWindow({ sizeBytes, mostBytes, elapsedMs, roundTripMs }));
+    const { sizeBytes } = session.receiveWindow;
+    session.resizeWindow(windowFit.next({ sizeBytes, messages, nowMs: performance.now(), roundTripMs }));
   }
 
   private finishIfDrained(): void {

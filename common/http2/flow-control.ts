@@ -10,6 +10,8 @@ export class ReceiveWindow {
   private available: number;
   /** Taken by the application, but not yet announced. */
   private owed = 0;
+  /** Of what was announced, no longer part of the window: it comes back by what is not announced again. */
+  private excess = 0;
 
   constructor(sizeBytes: number) {
     this.size = sizeBytes;
@@ -25,7 +27,7 @@ export class ReceiveWindow {
   }
   /** The same with what is not announced yet: all of the window when nothing is held. */
   get freeBytes(): number {
-    return this.available + this.owed;
+    return this.available + this.owed - this.excess;
   }
 
   receive(bytes: number): 'within' | 'exceeded' {
@@ -36,7 +38,9 @@ export class ReceiveWindow {
 
   /** Bytes that may be sent again; the increment to announce now, or 0 to wait. */
   consume(bytes: number): number {
-    this.owed += bytes;
+    const withheld = Math.min(bytes, this.excess);
+    this.excess -= withheld;
+    this.owed += bytes - withheld;
     if (this.owed * 2 < this.size) return 0;
     const increment = this.owed;
     this.owed = 0;
@@ -44,10 +48,18 @@ export class ReceiveWindow {
     return increment;
   }
 
-  /** From now on the peer may have so much more under way; the increment is to be announced. */
-  grow(bytes: number): void {
-    this.size += bytes;
-    this.available += bytes;
+  /** From now on the peer may have so much under way, or comes to it as it sends; the increment to announce, or 0. */
+  resize(sizeBytes: number): number {
+    const more = sizeBytes - this.size;
+    this.size = sizeBytes;
+    if (more < 0) {
+      this.excess -= more;
+      return 0;
+    }
+    const returned = Math.min(more, this.excess);
+    this.excess -= returned;
+    this.available += more - returned;
+    return more - returned;
   }
 }
 

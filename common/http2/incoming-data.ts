@@ -35,6 +35,7 @@ export class IncomingData {
     }
     // Streams that are over are none of our concern: their peers may not have heard of it yet.
     this.stream = this.accepting(session.streams.get(header.streamId), header);
+    if (this.stream && header.length > 0) session.messages.count(this.stream.rounds, header.length);
     if (header.length === 0 && !(header.flags & flags.END_STREAM)) return session.guard.spend('empty DATA');
     return undefined;
   }

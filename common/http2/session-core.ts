@@ -3,6 +3,7 @@ import type { ErrorCodeName } from './error-code.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import type { ReceiveWindow, SendWindow } from './flow-control.ts';
 import type { HpackDecoder } from './hpack-codec.ts';
+import type { MessageStreams } from './message-streams.ts';
 import type { GoAway, SessionEvents } from './session-events.ts';
 import type { OwnSettings, PeerSettings } from './settings.ts';
 import type { StreamEnd, StreamState } from './stream-state.ts';
@@ -17,6 +18,7 @@ export interface SessionCore {
   readonly streams: Map<number, StreamState>;
   readonly hpack: HpackDecoder;
   readonly guard: FloodGuard;
+  readonly messages: MessageStreams;
   readonly receiveWindow: ReceiveWindow;
   readonly sendWindow: SendWindow;
   /** What the peer lets us do; replaced by its SETTINGS. */

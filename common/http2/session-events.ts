@@ -12,8 +12,11 @@ export interface GoAway {
 export interface SessionEvents {
   /** There is something to send: call `takeOutput` soon. May come from inside any call. */
   onOutput(): void;
-  /** Half of the connection's window was used up since the last time, and is announced again. */
-  onWindowUsed(): void;
+  /**
+   * Half of the connection's window was used up since the last time, and is announced again.
+   * @param messages whether streams that get little took part in it
+   */
+  onWindowUsed(messages: 'some' | 'none'): void;
   /** Server: a well-formed request has come on this stream. */
   onRequest(stream: StreamState, request: Extract<RequestHead, { kind: 'request' }>): StreamEvents;
   /** The peer's first SETTINGS have come: it has accepted the connection. */

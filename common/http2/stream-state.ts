@@ -2,6 +2,7 @@
 import type { MeshError } from '../errors.ts';
 import { ReceiveWindow, SendWindow } from './flow-control.ts';
 import type { ResponseHead } from './message-headers.ts';
+import { newStreamRounds, type StreamRounds } from './message-streams.ts';
 import { SendQueue } from './send-queue.ts';
 
 export type StreamEnd =
@@ -30,6 +31,7 @@ export interface StreamState {
   events: StreamEvents;
   readonly sendWindow: SendWindow;
   readonly receiveWindow: ReceiveWindow;
+  readonly rounds: StreamRounds;
   readonly queue: SendQueue;
   /** 'ending': END_STREAM is due once the queue is empty. */
   sending: 'open' | 'ending' | 'ended';
@@ -55,6 +57,7 @@ export function createStreamState(role: 'opened-here' | 'opened-by-peer', stream
     events: stream.events,
     sendWindow: new SendWindow(stream.sendBytes),
     receiveWindow: new ReceiveWindow(stream.receiveBytes),
+    rounds: newStreamRounds(),
     queue: new SendQueue(),
     sending: 'open',
     receiving: role === 'opened-here' ? 'head' : 'open',

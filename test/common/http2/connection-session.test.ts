@@ -134,13 +134,13 @@ t.test('a connection window of 65535, with which each begins, is not announced',
   );
 });
 
-t.test('a connection window grows by what it lacks of its new size, and never shrinks', async (t) => {
+t.test('a connection window grows by what it lacks of its new size', async (t) => {
   const { session, sent } = sessionOf(serverSettings);
   sent();
   const { sizeBytes, announcedBytes } = session.receiveWindow;
   t.equal(sizeBytes, 1 << 20);
-  session.growWindow(3 << 20);
-  session.growWindow(2 << 20);
+  session.resizeWindow(3 << 20);
+  session.resizeWindow(3 << 20);
   t.same(
     sent().map(({ type, streamId, payload }) => ({ type, streamId, increment: payload.readUInt32BE(0) })),
     [{ type: frameTypes.WINDOW_UPDATE, streamId: 0, increment: 2 << 20 }],

@@ -1,9 +1,9 @@
-// The window of a whole connection between two ends: it stays small on a short way, and grows on a long one. The long way is a proxy that
-// holds every chunk, so that the kernels see a short one and only PING tells.
+// The window of a whole connection between two ends, for bulk alone and beside messages, on a short way and on a long one. The long way
+// is a proxy that holds every chunk, so that the kernels see a short one and only PING tells.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { type ConnectionPair, connectPair } from '../../support/connection-pair.ts';
+import { type ConnectionPair, connectPair, type StreamEnds } from '../../support/connection-pair.ts';
 
 const firstBytes = 1 << 20;
 const mostBytes = 16 << 20;
@@ -26,8 +26,19 @@ async function delayed(t: Test, port: number, delayMs: number): Promise<number> 
   return (proxy.address() as AddressInfo).port;
 }
 
-/** Sends up a stream of its own. @returns what the far end had for a window at the end */
-async function windowAfter(pair: ConnectionPair, bytes: number, isEnough: () => boolean): Promise<number> {
+/** A byte every other millisecond, on a stream of its own. @returns how to end it */
+async function murmur({ client, server }: StreamEnds): Promise<() => void> {
+  server.open({ onData() {}, onEnd() {}, onWritable() {}, onClose() {} });
+  client.open({ onData() {}, onEnd() {}, onWritable() {}, onClose() {} });
+  const timer = setInterval(() => client.write(Buffer.alloc(1)), 2);
+  return () => {
+    clearInterval(timer);
+    for (const end of [client, server]) end.end();
+  };
+}
+
+/** Sends up a stream of its own until all is sent or `isEnough`, and is taken. */
+async function pour(pair: ConnectionPair, bytes: number, isEnough: () => boolean): Promise<void> {
   const { client, server } = await pair.openStream();
   const ended = new Promise<void>((resolve) => {
     server.open({ onData() {}, onEnd: resolve, onWritable() {}, onClose() {} });
@@ -44,18 +55,39 @@ async function windowAfter(pair: ConnectionPair, bytes: number, isEnough: () => 
   send();
   await ended;
   server.end();
-  return pair.server.session.receiveWindow.sizeBytes;
 }
 
-t.test('a way within one machine keeps the small window, however much goes over it', async (t) => {
+/** Of what comes up. */
+const windowOf = ({ server }: ConnectionPair): number => server.session.receiveWindow.sizeBytes;
+
+t.test('bulk alone gets the whole window', async (t) => {
   const pair = await connectPair(t);
-  t.equal(await windowAfter(pair, 256 << 20, () => false), firstBytes);
+  t.equal(windowOf(pair), firstBytes);
+  await pour(pair, 64 << 20, () => false);
+  t.equal(windowOf(pair), mostBytes);
 });
 
-t.test('a way of 80 ms gets a window that holds more than a round trip of what comes', async (t) => {
+t.test('a way within one machine has a small window while messages come beside bulk', async (t) => {
+  const pair = await connectPair(t);
+  await pour(pair, 64 << 20, () => false);
+  const end = await murmur(await pair.openStream());
+  await pour(pair, 2 ** 32, () => windowOf(pair) === firstBytes);
+  t.equal(windowOf(pair), firstBytes);
+  await pour(pair, 64 << 20, () => false);
+  t.equal(windowOf(pair), firstBytes);
+  end();
+});
+
+t.test('a way of 80 ms has a window that holds a round trip, beside messages too', async (t) => {
   const pair = await connectPair(t, { pingIntervalMs: 20, through: (port) => delayed(t, port, 40) });
-  const grown = (): boolean => pair.server.session.receiveWindow.sizeBytes >= 8 * firstBytes;
-  const sizeBytes = await windowAfter(pair, 512 << 20, grown);
-  t.ok(sizeBytes >= 8 * firstBytes, `${sizeBytes} bytes`);
-  t.ok(sizeBytes <= mostBytes);
+  const end = await murmur(await pair.openStream());
+  let smallest = mostBytes;
+  const sawSmall = (): boolean => {
+    smallest = Math.min(smallest, windowOf(pair));
+    return smallest === firstBytes && windowOf(pair) >= 8 * firstBytes;
+  };
+  await pour(pair, 1_024 << 20, sawSmall);
+  t.equal(smallest, firstBytes);
+  t.ok(windowOf(pair) >= 8 * firstBytes, `${windowOf(pair)} bytes`);
+  end();
 });
