@@ -228,6 +228,7 @@ export class ConnectionSession implements SessionCore {
   endReceiving(stream: StreamState): void {
     if (!this.streams.has(stream.id) || stream.receiving === 'ended') return;
     stream.receiving = 'ended';
+    this.messages.end(stream.rounds);
     stream.events.onEnd();
     this.finishIfBothEnded(stream);
   }

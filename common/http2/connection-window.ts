@@ -50,7 +50,8 @@ export class ConnectionWindowFit {
   next({ sizeBytes, messages, nowMs, roundTripMs }: WindowUse): number {
     const elapsedMs = nowMs - this.lastMs;
     this.lastMs = nowMs;
-    if (messages === 'some') this.messagesAtMs = nowMs;
+    // What came before bulk began, however long ago, did not come beside it.
+    if (messages === 'some' && elapsedMs <= quietMs) this.messagesAtMs = nowMs;
     if (nowMs - this.messagesAtMs > quietMs || roundTripMs === undefined) return this.mostBytes;
     // Where half of it lasts no longer than two round trips, the peer waits for the window, not for its reader.
     if (roundTripMs > shortMs && sizeBytes === this.fittedBytes && elapsedMs <= 2 * roundTripMs) {
