@@ -25,7 +25,7 @@ t.test(
     const next = (messages: 'some' | 'none', nowMs: number): number =>
       fit.next({ sizeBytes: 16 * mib, messages, nowMs, roundTripMs: 0.05 });
     t.equal(next('some', 4_000), 16 * mib, 'they may have come long before the bulk');
-  t.equal(next('some', 5_000), mib);
+    t.equal(next('some', 5_000), mib);
     t.equal(next('none', 6_000), mib);
     t.equal(next('none', 6_001), 16 * mib);
   },
