@@ -27,4 +27,4 @@ COPY --from=build /src/node-ztunnel /usr/local/bin/node-ztunnel
 WORKDIR /
 USER 65532:65532
 # Why these options: deploy/local/program-files.ts.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "--v8-pool-size=1", "/opt/ambientd/dist/deploy/local/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--v8-pool-size=1", "--expose-gc", "/opt/ambientd/dist/deploy/local/main.js"]

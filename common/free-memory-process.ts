@@ -1,14 +1,16 @@
-// Gives back to the kernel what the C library holds free: after a start that is megabytes, which nobody will ask for again.
-// Source: malloc_trim(3), of glibc alone.
+// Gives back to the kernel what a start has left free in V8's heap and in the C library: 9 and 2 MB, for which nobody will ask again soon.
+// Sources: V8's `--expose-gc` (`gc` with a flavor), malloc_trim(3) of glibc.
 import { createRequire } from 'node:module';
 
-/** @returns 'unknown' where there is no such call */
-export function giveBackFreeMemory(): 'given back' | 'nothing to give' | 'unknown' {
+/** For once: it stops everything for some 30 ms. What the process was not started with (`--expose-gc`), or the system lacks, is left out. */
+export function giveBackFreeMemory(): void {
+  const collect: unknown = Reflect.get(globalThis, 'gc');
+  // The flavor that keeps no empty pages for later.
+  if (typeof collect === 'function') collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   try {
     const koffi: Pick<typeof import('koffi'), 'load'> = createRequire(import.meta.url)('koffi');
-    const trim = koffi.load(null).func('int malloc_trim(size_t pad)');
-    return trim(0) === 1 ? 'given back' : 'nothing to give';
+    koffi.load(null).func('int malloc_trim(size_t pad)')(0);
   } catch {
-    return 'unknown';
+    // Another C library than glibc.
   }
 }

@@ -11,6 +11,6 @@ export function programFile(entry: string): string {
 
 /**
  * V8's options for a daemon: after load it keeps 72 MB instead of 110 to 130 (`test/bench/tunnel.ts`), and one thread beside
- * the main one is enough for its garbage and compilations.
+ * the main one is enough for its garbage and compilations. With `--expose-gc` it gives back what its start has left free.
  */
-export const daemonNodeOptions = ['--max-semi-space-size=8', '--v8-pool-size=1'] as const;
+export const daemonNodeOptions = ['--max-semi-space-size=8', '--v8-pool-size=1', '--expose-gc'] as const;

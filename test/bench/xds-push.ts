@@ -220,7 +220,7 @@ function round(number: number): number {
 
 if (options.part === 'whole') {
   const own = [import.meta.filename, ...process.argv.slice(2), '--part', 'measure'];
-  const words = ['--expose-gc', ...daemonNodeOptions, ...own];
+  const words = [...daemonNodeOptions, ...own];
   process.exitCode = spawnSync(process.execPath, words, { stdio: 'inherit' }).status ?? 1;
 } else if (options.part === 'serve') await serve();
 else {
