@@ -40,19 +40,20 @@ const lookAgainMs = 5;
 export async function dialNearStream(near: NearTarget, options: ConnectOptions): Promise<HandleStream> {
   const { to, timeoutMs = defaultConnectTimeoutMs } = options;
   const descriptor = near.prepare(options);
-  const handle = createTcpHandle('socket');
   try {
     for (let waitedMs = 0; near.begin(descriptor, to) === 'under way'; waitedMs += lookAgainMs) {
       if (waitedMs >= timeoutMs) throw connectTimeout(formatSocketAddress(to), timeoutMs);
       await setTimeout(lookAgainMs);
     }
-    const status = handle.open(descriptor) || handle.setNoDelay(true);
-    if (status !== 0) throw errorOf('open', status);
   } catch (error) {
     near.close(descriptor);
     throw error instanceof MeshError ? error : connectFailure(formatSocketAddress(to), error);
   }
-  return new HandleStream(handle, to);
+  const handle = createTcpHandle('socket');
+  const status = handle.open(descriptor) || handle.setNoDelay(true);
+  if (status === 0) return new HandleStream(handle, to);
+  handle.close(() => {});
+  throw connectFailure(formatSocketAddress(to), errorOf('open', status));
 }
 
 class Dial {
