@@ -5,6 +5,8 @@ const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   tunnel: () => import('./tunnel.ts'),
   /** The mesh in memory that threads share. */
   'mesh-index': () => import('./mesh-index.ts'),
+  /** What a workload costs a daemon in memory, beside Istio's ztunnel. */
+  'workload-memory': () => import('./workload-memory.ts'),
   /** What metrics and access log cost, and a scrape. */
   telemetry: () => import('./telemetry.ts'),
   /** A large cluster read from a real API server. */

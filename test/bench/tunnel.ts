@@ -3,7 +3,7 @@
 // npm run bench -- tunnel [--rounds N] [--seconds S] [--works A,B] [--configs A,B: direct, istio, ours, unlogged] [--idle-connections (what one costs in memory)] [--system-calls (counts them; speeds then mean nothing)]
 // [--checkout NAME=FOLDER[?NODE-OPTIONS] (another one of ours, or a built one)] [--node-options TEXT] [--json FILE] [--keep FOLDER (logs, profiles)]
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { daemonNodeOptions } from '../../deploy/local/program-files.ts';
 import { istioResources, kubernetesObjects, type MeshPod, mesh, trustDomain } from '../interop/two-pod-mesh.ts';
 import { unpackPeers } from '../support/peers.ts';
 import { ip } from '../support/pod-network.ts';
+import { buildProgram } from './build-program.ts';
 import { countSystemCalls, describeCalls } from './count-system-calls-process.ts';
 import { idleConnectionKilobytes } from './idle-connections.ts';
 import { cpuSeconds, median, pssMegabytes } from './process-figures.ts';
@@ -133,21 +134,6 @@ function kindsOf(folder: string, istioProgram: string, certificateOf: (pod: Mesh
     kinds[name] = ours(folder, nodeOptions ?? options['node-options']);
   }
   return kinds;
-}
-
-/** As users run it: compiled, so that no compiler is in its memory. */
-function buildProgram(into: string): string {
-  const checkout = join(import.meta.dirname, '../..');
-  const compiler = join(checkout, 'node_modules/.bin/tsc');
-  const built = spawnSync(compiler, ['-p', 'tsconfig.build.json', '--outDir', into], {
-    cwd: checkout,
-    encoding: 'utf8',
-  });
-  if (built.status !== 0) throw new Error(`the program cannot be built: ${built.error?.message ?? built.stdout}`);
-  rmSync(join(into, 'node_modules'), { force: true });
-  cpSync(join(checkout, 'package.json'), join(into, 'package.json'));
-  symlinkSync(join(checkout, 'node_modules'), join(into, 'node_modules'));
-  return into;
 }
 
 /** Of a checkout, or of a folder with the built program: that one carries no compiler. */
