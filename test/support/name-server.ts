@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import type { Test } from 'tap';
 import type { SocketAddress } from '../../common/net/address.ts';
 import { createPlainSocketFactory } from '../../common/net/plain-socket-factory-socket.ts';
-import type { SocketFactory } from '../../common/net/socket-factory.ts';
+import type { AcceptedSocket, SocketFactory } from '../../common/net/socket-factory.ts';
 import { frameMessage, MessageFrames } from '../../ztunnel/dns/message-frames.ts';
 import { at } from './mesh-objects.ts';
 
@@ -28,12 +28,7 @@ export async function startNameServer(
     asked.push(transport);
     return [answer(query, transport) ?? []].flat();
   };
-  const datagrams = await sockets.bindDatagrams({ ip, port });
-  datagrams.on('message', (query, from) => {
-    for (const message of answersTo(query, 'udp')) datagrams.send(message, from.port, from.address);
-  });
-  const address = { ip, port: datagrams.address().port };
-  const streams = await sockets.listenSockets({ host: ip, port: address.port }, ({ socket }) => {
+  const serve = ({ socket }: AcceptedSocket): void => {
     const frames = new MessageFrames(65_535);
     socket.on('error', () => {});
     socket.on('end', () => socket.end());
@@ -44,12 +39,35 @@ export async function startNameServer(
       }
     });
     socket.resume();
+  };
+  const { streams, datagrams } = await listenOnBoth(sockets, { ip, port }, serve);
+  datagrams.on('message', (query, from) => {
+    for (const message of answersTo(query, 'udp')) datagrams.send(message, from.port, from.address);
   });
   t.teardown(async () => {
     datagrams.close();
     await streams.close();
   });
-  return { address, asked };
+  return { address: { ip, port: streams.address.port }, asked };
+}
+
+const portsTried = 20;
+
+/** A port that is free for TCP may be taken for UDP: then another one is asked for, unless it has to be this one. */
+async function listenOnBoth(
+  sockets: SocketFactory,
+  { ip, port }: SocketAddress,
+  serve: (accepted: AcceptedSocket) => void,
+) {
+  for (let tried = 1; ; tried += 1) {
+    const streams = await sockets.listenSockets({ host: ip, port }, serve);
+    try {
+      return { streams, datagrams: await sockets.bindDatagrams({ ip, port: streams.address.port }) };
+    } catch (error) {
+      await streams.close();
+      if (port !== 0 || tried === portsTried) throw error;
+    }
+  }
 }
 
 /** @throws when nothing came for so long */

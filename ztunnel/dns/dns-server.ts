@@ -49,14 +49,14 @@ export async function listenDns(options: DnsServerOptions): Promise<DnsServer> {
     if (open.size > maxConnections) connection.reset();
   };
   const bind = async (wanted: SocketAddress): Promise<SocketAddress> => {
-    const socket = await sockets.bindDatagrams(wanted);
-    const address = { ip: wanted.ip, port: socket.address().port };
+    const { ip } = wanted;
+    const listener = await sockets.listenStreams({ port: wanted.port, host: ip }, ({ stream }) => serve(stream));
+    closes.push(() => listener.close());
+    const { port } = listener.address;
+    const socket = await sockets.bindDatagrams({ ip, port });
     closes.push(() => new Promise((resolve) => void socket.close(resolve)));
     answerDatagrams(socket, answer);
-    const options = { port: address.port, host: address.ip };
-    const listener = await sockets.listenStreams(options, ({ stream }) => serve(stream));
-    closes.push(() => listener.close());
-    return address;
+    return { ip, port };
   };
   try {
     const [first, second] = addressesOf(listen);
