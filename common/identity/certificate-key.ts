@@ -10,10 +10,16 @@ export interface CertificateKey {
 
 /** @throws MeshError RESOURCE_INVALID */
 export function readCertificateKey(der: Buffer): CertificateKey {
-  const certificate = new DerReader(der).enter(derTags.sequence, 'the certificate');
-  const fields = certificate.enter(derTags.sequence, 'its signed part');
-  if (fields.isNext(contextTag(0))) fields.content(contextTag(0), 'its version');
+  const fields = certificateFields(der);
   const serialNumber = fields.content(derTags.integer, 'its serial number').toString('latin1');
   fields.content(derTags.sequence, 'its signature algorithm');
   return { serialNumber, issuer: fields.whole(derTags.sequence, 'its issuer').toString('latin1') };
+}
+
+/** What is signed of a certificate, from its serial number on. @throws MeshError RESOURCE_INVALID */
+export function certificateFields(der: Buffer): DerReader {
+  const certificate = new DerReader(der).enter(derTags.sequence, 'the certificate');
+  const fields = certificate.enter(derTags.sequence, 'its signed part');
+  if (fields.isNext(contextTag(0))) fields.content(contextTag(0), 'its version');
+  return fields;
 }

@@ -2,6 +2,7 @@
 // lists. Times are not read: an old list still says what it says (ztunnel.md §7).
 import { contextTag, DerReader, derTags, malformed, oidText } from './der-reader.ts';
 import type { RevocationList, SignatureAlgorithm } from './revocation-list.ts';
+import { readExtensions } from './x509-extensions.ts';
 
 /** Twenty times what a ConfigMap holds. */
 export const maxRevocationFileBytes = 20 * 1024 * 1024;
@@ -104,12 +105,7 @@ function readEntries(entries: DerReader, serialNumbers: Set<string>): void {
 
 /** A list that says more than is understood here may mean something else (RFC 5280 §5.2, §5.3). */
 function checkExtensions(holder: DerReader): void {
-  const extensions = holder.enter(derTags.sequence, 'extensions');
-  while (!extensions.isAtEnd) {
-    const fields = extensions.enter(derTags.sequence, 'an extension');
-    const oid = oidText(fields.content(derTags.objectIdentifier, "an extension's name"));
-    const isCritical = fields.isNext(derTags.boolean) && fields.content(derTags.boolean, 'a flag')[0] !== 0;
-    const value = fields.content(derTags.octetString, `the value of extension ${oid}`);
+  for (const { oid, isCritical, value } of readExtensions(holder)) {
     if (oid === deltaIndicator) throw malformed('it is a delta list, which is not supported');
     if (oid === certificateIssuer || (oid === issuingDistributionPoint && isIndirect(value))) {
       throw malformed('it revokes certificates of other issuers (an indirect list), which is not supported');
